@@ -1,0 +1,1 @@
+"""What flows: events on topics, pages and months in objects, rows in Gold."""

@@ -1,0 +1,1 @@
+"""Schemas, merge, clean: pure functions over Polars frames; no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""The portal's API (SODA 2.1): requests, keyset pages, answers."""

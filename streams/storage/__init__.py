@@ -1,0 +1,1 @@
+"""Where bytes rest: the object store, Silver and Gold."""

@@ -1,0 +1,1 @@
+"""One ASGI app: Dash pages and the REST API."""
