@@ -1,0 +1,227 @@
+"""The values of the topics: JSON objects that point at rows and never carry them.
+
+A record decodes itself strictly: an unknown dataset or an unparsable date is refused with the field's name.
+Unknown fields are ignored, so that an older process can read a newer one's events.
+"""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from streams.errors import MalformedMessage
+
+Dataset = Literal["crashes", "vehicles", "people"]
+DATASETS: tuple[Dataset, ...] = ("crashes", "vehicles", "people")
+Stage = Literal["plan", "fetch", "merge", "load", "lineage"]
+
+# Crash month as YYYY-MM; rows without a readable crash_date gather under this one.
+UNDATED = "0000-00"
+Month = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
+Identifier = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[\w.:~/-]+$")]
+
+
+def _plain_date(value: object) -> object:
+    """Only YYYY-MM-DD: pydantic alone would also take 1704067200 or a midnight timestamp for a date."""
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is no date; write it as YYYY-MM-DD") from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    raise ValueError(f"{value!r} is no date; write it as YYYY-MM-DD")
+
+
+Day = Annotated[date, BeforeValidator(_plain_date)]
+
+
+class Record(BaseModel):
+    """What all records share: immutable, strict about what they know, JSON in and out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
+
+    def encode(self) -> bytes:
+        """The record as a message value: UTF-8 JSON."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+    @classmethod
+    def decode(cls, value: bytes | None) -> Self:
+        """Read a message value; raises `MalformedMessage` naming the field that is wrong."""
+        if value is None:
+            raise MalformedMessage("the message has no value", hint=f"send a JSON object: {cls.__name__}")
+        try:
+            return cls.model_validate_json(value)
+        except ValidationError as error:
+            message, field = _explain(error)
+            raise MalformedMessage(message, field=field) from None
+
+
+def _explain(error: ValidationError) -> tuple[str, str | None]:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or None
+    reason = first["msg"].removeprefix("Value error, ")
+    return (f"{field}: {reason}" if field else reason), field
+
+
+class BackfillRequest(Record):
+    """Copy `datasets` for crashes from `start` (inclusive) to `end` (exclusive). Anyone may publish one."""
+
+    request_id: Identifier
+    start: Day
+    end: Day
+    datasets: tuple[Dataset, ...] = DATASETS
+    kind: Literal["backfill", "first-start"] = "backfill"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError(f"end {self.end} must be after start {self.start}; end is exclusive")
+        if not self.datasets:
+            raise ValueError(f"datasets is empty; leave it out for all of {', '.join(DATASETS)}")
+        return self
+
+
+class Cursor(Record):
+    """Where a keyset page begins: just after this (`:updated_at`, `:id`), in the portal's own notation."""
+
+    updated_at: str
+    row_id: str
+
+
+class CrashPage(Record):
+    """A page to fetch: page `number` of one dataset's window [start, end) of crash dates."""
+
+    run_id: Identifier
+    dataset: Dataset
+    start: Day
+    end: Day
+    number: int = Field(0, ge=0)
+    after: Cursor | None = None
+
+    @property
+    def page_id(self) -> str:
+        """Names the page within its run; the same for every attempt."""
+        return f"{self.dataset}/{self.start}_{self.end}/{self.number:05d}"
+
+
+class BronzeWritten(Record):
+    """A page is archived and holds rows of `month`: merge them."""
+
+    run_id: Identifier
+    page_id: str
+    dataset: Dataset
+    bronze_key: str
+    month: Month
+
+
+class SilverReady(Record):
+    """A month's content changed from version `base` to `version`: bring Gold up to it.
+
+    `delta_key` holds the crashes that changed; `silver_key` the whole month, for who missed `base`.
+    """
+
+    run_id: Identifier
+    page_id: str
+    month: Month
+    base: int = Field(ge=0)
+    version: int = Field(ge=1)
+    silver_key: str
+    delta_key: str
+    crashes: int = Field(ge=0, description="crashes in the delta")
+
+
+class Planned(Record):
+    """A run begins: so many windows, and about so many rows in them, as the portal counted."""
+
+    what: Literal["planned"] = "planned"
+    kind: str
+    start: Day
+    end: Day
+    datasets: tuple[Dataset, ...]
+    windows: int
+    rows: int
+
+
+class Fetched(Record):
+    """A page is in Bronze. `months` are those its rows fall in; `last` says that its window ends with it."""
+
+    what: Literal["fetched"] = "fetched"
+    page_id: str
+    dataset: Dataset
+    start: Day
+    end: Day
+    number: int
+    last: bool
+    bronze_key: str
+    request: str
+    rows: int
+    size: int = Field(description="bytes of the body as received")
+    months: tuple[Month, ...]
+
+
+class Merged(Record):
+    """A page's rows of `month` are in Silver, as of content version `version` of that month."""
+
+    what: Literal["merged"] = "merged"
+    page_id: str
+    month: Month
+    version: int
+    rows: int
+    crashes_changed: int
+
+
+class Failed(Record):
+    """A message of the run went to the dead letters at `stage`; `page_id` is absent where a run as a whole failed."""
+
+    what: Literal["failed"] = "failed"
+    stage: Stage
+    page_id: str | None = None
+    month: Month | None = None
+    error: str
+
+
+class RunEvent(Record):
+    """Something happened in a run. `lineage` in Gold is what these add up to."""
+
+    run_id: Identifier
+    at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    event: Planned | Fetched | Merged | Failed = Field(discriminator="what")
+
+
+class DeadLetter(Record):
+    """A message that cannot be processed: where it came from, why, and its bytes as they were."""
+
+    topic: str
+    partition: int
+    offset: int
+    stage: Stage
+    error: str = Field(description="name of the error's type")
+    message: str
+    field: str | None = None
+    run_id: str | None = None
+    key: bytes | None = None
+    value: bytes | None = None
+    at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+class CrashesScored(Record):
+    """Crashes of `month` were scored by model `model_version`."""
+
+    month: Month
+    model_version: str
+    crashes: int
+
+
+class TrainRequest(Record):
+    """Train a model."""
+
+    request_id: Identifier

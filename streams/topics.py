@@ -1,0 +1,65 @@
+"""Every topic: its name, what its values are, its key, and how long the broker keeps it.
+
+Read a row, then the agent of the same verb, then the storage module that it calls.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from streams.records import (
+    BackfillRequest,
+    BronzeWritten,
+    CrashesScored,
+    CrashPage,
+    DeadLetter,
+    Record,
+    RunEvent,
+    SilverReady,
+    TrainRequest,
+)
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic and its contract; `key` says in words what its messages are keyed by."""
+
+    name: str
+    record: type[Record]
+    key: str
+    partitions: int
+    retention_ms: int
+
+    @property
+    def configs(self) -> dict[str, str]:
+        """Broker configuration of the topic."""
+        return {
+            "cleanup.policy": "delete",
+            "retention.ms": str(self.retention_ms),
+            "max.message.bytes": str(4 * 1024 * 1024),
+        }
+
+
+# The key of bronze-written and silver-ready is the crash month: one worker owns a month, and a month's versions
+# reach Gold in order.
+BACKFILL_REQUESTS: Final = Topic("backfill-requests", BackfillRequest, "request id", 4, 7 * DAY_MS)
+CRASH_PAGES: Final = Topic("crash-pages", CrashPage, "page id", 8, 7 * DAY_MS)
+BRONZE_WRITTEN: Final = Topic("bronze-written", BronzeWritten, "crash month", 8, 7 * DAY_MS)
+SILVER_READY: Final = Topic("silver-ready", SilverReady, "crash month", 8, 7 * DAY_MS)
+CRASHES_SCORED: Final = Topic("crashes-scored", CrashesScored, "crash month", 8, 7 * DAY_MS)
+RUN_EVENTS: Final = Topic("run-events", RunEvent, "run id", 4, 7 * DAY_MS)
+TRAIN_REQUESTS: Final = Topic("train-requests", TrainRequest, "request id", 1, 7 * DAY_MS)
+DEAD_LETTERS: Final = Topic("dead-letters", DeadLetter, "topic of origin", 4, 90 * DAY_MS)
+
+TOPICS: Final = (
+    BACKFILL_REQUESTS,
+    CRASH_PAGES,
+    BRONZE_WRITTEN,
+    SILVER_READY,
+    CRASHES_SCORED,
+    RUN_EVENTS,
+    TRAIN_REQUESTS,
+    DEAD_LETTERS,
+)
