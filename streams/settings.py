@@ -90,5 +90,3 @@ def load_settings(**overrides: object) -> Settings:
 def new_secret() -> str:
     """A secret for a local run, where nobody has set one."""
     return secrets.token_urlsafe(24)
-
-

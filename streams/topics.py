@@ -24,7 +24,7 @@ DAY_MS: Final = 24 * HOUR_MS
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic and its contract; `key` says in words what its messages are keyed by."""
+    """A topic and its contract; `key` names the attribute of its records that its messages are keyed by."""
 
     name: str
     record: type[Record]
@@ -44,14 +44,14 @@ class Topic:
 
 # The key of bronze-written and silver-ready is the crash month: one worker owns a month, and a month's versions
 # reach Gold in order.
-BACKFILL_REQUESTS: Final = Topic("backfill-requests", BackfillRequest, "request id", 4, 7 * DAY_MS)
-CRASH_PAGES: Final = Topic("crash-pages", CrashPage, "page id", 8, 7 * DAY_MS)
-BRONZE_WRITTEN: Final = Topic("bronze-written", BronzeWritten, "crash month", 8, 7 * DAY_MS)
-SILVER_READY: Final = Topic("silver-ready", SilverReady, "crash month", 8, 7 * DAY_MS)
-CRASHES_SCORED: Final = Topic("crashes-scored", CrashesScored, "crash month", 8, 7 * DAY_MS)
-RUN_EVENTS: Final = Topic("run-events", RunEvent, "run id", 4, 7 * DAY_MS)
-TRAIN_REQUESTS: Final = Topic("train-requests", TrainRequest, "request id", 1, 7 * DAY_MS)
-DEAD_LETTERS: Final = Topic("dead-letters", DeadLetter, "topic of origin", 4, 90 * DAY_MS)
+BACKFILL_REQUESTS: Final = Topic("backfill-requests", BackfillRequest, "request_id", 4, 7 * DAY_MS)
+CRASH_PAGES: Final = Topic("crash-pages", CrashPage, "page_id", 8, 7 * DAY_MS)
+BRONZE_WRITTEN: Final = Topic("bronze-written", BronzeWritten, "month", 8, 7 * DAY_MS)
+SILVER_READY: Final = Topic("silver-ready", SilverReady, "month", 8, 7 * DAY_MS)
+CRASHES_SCORED: Final = Topic("crashes-scored", CrashesScored, "month", 8, 7 * DAY_MS)
+RUN_EVENTS: Final = Topic("run-events", RunEvent, "run_id", 4, 7 * DAY_MS)
+TRAIN_REQUESTS: Final = Topic("train-requests", TrainRequest, "request_id", 1, 7 * DAY_MS)
+DEAD_LETTERS: Final = Topic("dead-letters", DeadLetter, "topic", 4, 90 * DAY_MS)
 
 TOPICS: Final = (
     BACKFILL_REQUESTS,

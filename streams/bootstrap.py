@@ -1,0 +1,141 @@
+"""The composition root: builds each process from settings, and runs it.
+
+The only place that knows which implementation stands behind which name.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from aiohttp import web as aiohttp_web
+
+from agents.fetch import fetch
+from agents.load import load
+from agents.merge import merge
+from agents.plan import plan
+from agents.trace import list_dead, note
+from streams import topics
+from streams.app import GOLD, WORKER, consume, consume_batches, new_app, run_app
+from streams.errors import SettingError
+from streams.extent import settle_extent
+from streams.publisher import Publisher, declare_topics
+from streams.records import BackfillRequest, BronzeWritten, CrashPage, DeadLetter, RunEvent, SilverReady
+from streams.settings import Settings
+from streams.socrata.client import Portal
+from streams.storage import bronze, silver
+from streams.storage.bronze import Bronze
+from streams.storage.gold import Gold
+from streams.storage.gold.server import create_app as create_gold_app
+from streams.storage.objects import S3Objects
+from streams.storage.silver import Silver
+
+CHICAGO = ZoneInfo("America/Chicago")
+BUCKETS = (bronze.BUCKET, silver.BUCKET, "models")
+
+
+async def run_worker(settings: Settings) -> None:
+    """The `worker` process: plan, fetch, merge. Any number of them share the work by partitions."""
+    async with AsyncExitStack() as stack:
+        publisher = await _publisher(stack, settings)
+        objects = await _objects(stack, settings)
+        portal = await stack.enter_async_context(Portal.connect(settings.portal, settings.portal_app_token))
+        emit = publisher.publish
+        await settle_extent(objects, settings, datetime.now(CHICAGO).date(), emit)
+
+        app = new_app(WORKER, bootstrap(settings), settings)
+        months = app.Table("merge-state", partitions=topics.BRONZE_WRITTEN.partitions)
+        archive, versions = Bronze(objects), Silver(objects)
+        consume(app, topics.BACKFILL_REQUESTS, BackfillRequest, "plan", partial(plan, portal=portal, emit=emit), emit)
+        consume(
+            app,
+            topics.CRASH_PAGES,
+            CrashPage,
+            "fetch",
+            partial(fetch, portal=portal, bronze=archive, emit=emit, page_rows=settings.page_rows),
+            emit,
+            concurrency=settings.fetch_concurrency,
+        )
+        consume(
+            app,
+            topics.BRONZE_WRITTEN,
+            BronzeWritten,
+            "merge",
+            partial(merge, states=months, bronze=archive, silver=versions, emit=emit),
+            emit,
+        )
+        await run_app(app)
+
+
+async def run_gold(settings: Settings) -> None:
+    """The `gold` process: the one owner of the DuckDB file. Loads, keeps lineage, answers queries."""
+    async with AsyncExitStack() as stack:
+        gold = await asyncio.to_thread(Gold.open, settings.gold_file)
+        stack.callback(gold.close)
+        await stack.enter_async_context(_serving(create_gold_app(gold), settings.gold_host, settings.gold_port))
+        publisher = await _publisher(stack, settings)
+        objects = await _objects(stack, settings)
+        emit = publisher.publish
+
+        app = new_app(GOLD, bootstrap(settings), settings)
+        consume_batches(
+            app, topics.SILVER_READY, SilverReady, "load", partial(load, silver=Silver(objects), gold=gold), emit
+        )
+        consume_batches(app, topics.RUN_EVENTS, RunEvent, "lineage", partial(note, gold=gold), emit)
+        consume_batches(app, topics.DEAD_LETTERS, DeadLetter, "lineage", partial(list_dead, gold=gold), emit)
+        await run_app(app)
+
+
+def bootstrap(settings: Settings) -> str:
+    """The broker's address."""
+    if settings.kafka_bootstrap is None:
+        raise _missing("CRASH_KAFKA_BOOTSTRAP")
+    return settings.kafka_bootstrap
+
+
+def store(settings: Settings) -> S3Objects:
+    """The object store, not yet connected."""
+    if settings.s3_endpoint_url is None:
+        raise _missing("CRASH_S3_ENDPOINT_URL")
+    if settings.s3_access_key is None:
+        raise _missing("CRASH_S3_ACCESS_KEY")
+    if settings.s3_secret_key is None:
+        raise _missing("CRASH_S3_SECRET_KEY")
+    return S3Objects(str(settings.s3_endpoint_url).rstrip("/"), settings.s3_access_key, settings.s3_secret_key)
+
+
+async def _publisher(stack: AsyncExitStack, settings: Settings) -> Publisher:
+    await declare_topics(bootstrap(settings))
+    return await stack.enter_async_context(Publisher.connect(bootstrap(settings)))
+
+
+async def _objects(stack: AsyncExitStack, settings: Settings) -> S3Objects:
+    objects = await stack.enter_async_context(store(settings))
+    await objects.ensure_buckets(BUCKETS)
+    return objects
+
+
+@asynccontextmanager
+async def _serving(app: aiohttp_web.Application, host: str, port: int) -> AsyncIterator[None]:
+    runner = aiohttp_web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        try:
+            await aiohttp_web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise SettingError(
+                f"CRASH_GOLD_PORT={port}: {error.strerror}", field="CRASH_GOLD_PORT", hint="choose a free port"
+            ) from None
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _missing(name: str) -> SettingError:
+    return SettingError(
+        f"{name} is not set and no embedded one runs here",
+        field=name,
+        hint=f"set {name}, or start everything with `crash-stream up`",
+    )

@@ -1,0 +1,86 @@
+"""From a page's body to rows as published, and to the crash months they fall in."""
+
+import json
+from dataclasses import dataclass
+
+import polars as pl
+from pydantic import ValidationError
+
+from streams.domain.schemas import EXTRA, Table, published
+from streams.errors import MalformedPage
+from streams.records import UNDATED, Cursor
+
+MONTH = "month"
+
+# The portal derives these from `location`, and drops them from ordered answers: not columns of the tables.
+COMPUTED = ":@computed_region_"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows of one page: `rows` has the schema `published(table)` and a column `month`.
+
+    `size` counts the rows as received; `keyless` of them name no primary key or no crash and cannot be merged.
+    `cursor` is where the next page begins: just after the last row.
+    """
+
+    rows: pl.DataFrame
+    size: int
+    keyless: int
+    cursor: Cursor | None
+
+    @property
+    def months(self) -> tuple[str, ...]:
+        """The crash months of its rows, in order."""
+        return tuple(sorted(self.rows[MONTH].unique()))
+
+
+def read_page(body: bytes, table: Table) -> Page:
+    """Parse a JSON array of SODA rows with the table's explicit schema.
+
+    Every value stays the text it was published as. Columns that `table` does not know are kept together in
+    EXTRA. Raises `MalformedPage` when `body` is not an array of objects.
+    """
+    try:
+        values = json.loads(body)
+    except ValueError as error:
+        raise MalformedPage(f"the page of {table.dataset} is no JSON: {error}") from None
+    if not isinstance(values, list) or not all(isinstance(row, dict) for row in values):
+        raise MalformedPage(f"the page of {table.dataset} is no array of rows: {str(values)[:200]}")
+    keys = (table.key, "crash_record_id")
+    rows = [row for row in values if all(row.get(key) for key in keys)]
+    return Page(_frame(rows, table), len(values), len(values) - len(rows), _cursor(values, table))
+
+
+def _cursor(values: list[dict[str, object]], table: Table) -> Cursor | None:
+    if not values:
+        return None
+    try:
+        return Cursor(updated_at=values[-1][":updated_at"], row_id=values[-1][":id"])
+    except (KeyError, ValidationError):
+        raise MalformedPage(f"the page of {table.dataset} came without :updated_at and :id") from None
+
+
+def _frame(rows: list[dict[str, object]], table: Table) -> pl.DataFrame:
+    schema = published(table)
+    unknown = {name for name in set().union(*rows) - set(schema) if not name.startswith(COMPUTED)}
+    if unknown:
+        rows = [_with_extra(row, unknown) for row in rows]
+    try:
+        frame = pl.from_dicts(rows, schema=schema) if rows else pl.DataFrame(schema=schema)
+    except pl.exceptions.ComputeError:  # an object or a list where text is expected
+        frame = pl.from_dicts([_flat(row) for row in rows], schema=schema)
+    month = pl.col("crash_date").str.extract(r"^(\d{4}-(?:0[1-9]|1[0-2]))-").fill_null(UNDATED)
+    return frame.with_columns(month.alias(MONTH))
+
+
+def _with_extra(row: dict[str, object], unknown: set[str]) -> dict[str, object]:
+    extra = {name: row[name] for name in sorted(unknown & row.keys())}
+    return row | {EXTRA: json.dumps(extra, ensure_ascii=False)} if extra else row
+
+
+def _flat(row: dict[str, object]) -> dict[str, object]:
+    return {
+        name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) and name != "location" else value
+        for name, value in row.items()
+    }
