@@ -68,8 +68,8 @@ def _frame(rows: list[dict[str, object]], table: Table) -> pl.DataFrame:
         rows = [_with_extra(row, unknown) for row in rows]
     try:
         frame = pl.from_dicts(rows, schema=schema) if rows else pl.DataFrame(schema=schema)
-    except pl.exceptions.ComputeError:  # an object or a list where text is expected
-        frame = pl.from_dicts([_flat(row) for row in rows], schema=schema)
+    except (pl.exceptions.PolarsError, TypeError):
+        frame = pl.from_dicts([_plain(row) for row in rows], schema=schema)
     month = pl.col("crash_date").str.extract(r"^(\d{4}-(?:0[1-9]|1[0-2]))-").fill_null(UNDATED)
     return frame.with_columns(month.alias(MONTH))
 
@@ -79,8 +79,18 @@ def _with_extra(row: dict[str, object], unknown: set[str]) -> dict[str, object]:
     return row | {EXTRA: json.dumps(extra, ensure_ascii=False)} if extra else row
 
 
-def _flat(row: dict[str, object]) -> dict[str, object]:
-    return {
-        name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) and name != "location" else value
-        for name, value in row.items()
-    }
+def _plain(row: dict[str, object]) -> dict[str, object]:
+    """The row as the schema wants it, where one of its page is not: text everywhere, coordinates as numbers."""
+    return {name: _point(value) if name == "location" else _as_text(value) for name, value in row.items()}
+
+
+def _as_text(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+
+
+def _point(value: object) -> object:
+    match value:
+        case {"type": kind, "coordinates": [int() | float() as longitude, int() | float() as latitude]}:
+            return {"type": kind, "coordinates": [float(longitude), float(latitude)]}
+        case _:
+            return None
