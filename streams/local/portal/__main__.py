@@ -1,0 +1,87 @@
+"""``python -m streams.local.portal``: serve the simulated portal until stopped."""
+
+import argparse
+import logging
+import sys
+from datetime import date
+from pathlib import Path
+
+from aiohttp import web
+
+from streams.errors import CrashStreamError, RequestError
+from streams.local.portal.living import live
+from streams.local.portal.server import create_app
+from streams.local.portal.source import GeneratedCity, GivenRows, open_tables
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run; the exit code is 2 where an argument or a given file is at fault."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="portal: %(message)s")
+    try:
+        _serve(options)
+    except CrashStreamError as error:
+        print(f"portal: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> None:
+    source = _source(options)
+    try:
+        tables = open_tables(options.data_dir, source)
+    except OSError as error:
+        raise RequestError(f"{options.data_dir}: {error.strerror}", field="--data-dir") from None
+    try:
+        app = create_app(tables, app_token=options.app_token)
+        if options.speed > 0:
+            if isinstance(source, GivenRows):
+                raise RequestError("given rows do not live", hint="leave out --speed or --rows")
+            app.cleanup_ctx.append(live(source.life(tables), options.speed))
+        web.run_app(app, host=options.host, port=options.port, access_log=None, print=_log_address)
+    except OSError as error:
+        raise RequestError(f"cannot listen on {options.host}:{options.port}: {error.strerror}") from None
+    finally:
+        tables.close()
+
+
+def _log_address(text: str) -> None:
+    logging.getLogger(__name__).info("%s", text.splitlines()[0])
+
+
+def _source(options: argparse.Namespace) -> GivenRows | GeneratedCity:
+    if options.rows is not None:
+        return GivenRows(options.rows.resolve())
+    if (options.start is None) != (options.end is None):
+        raise RequestError("--start and --end go together", field="--start")
+    if options.start is not None and options.start >= options.end:
+        raise RequestError(f"--start {options.start} is not before --end {options.end}", field="--start")
+    return GeneratedCity(options.seed, options.crashes, options.days, options.start, options.end)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m streams.local.portal", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--data-dir", type=Path, required=True, help="where the DuckDB file is kept")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--rows", type=Path, help="serve the SODA rows of DIR/{crashes,vehicles,people}.json")
+    what.add_argument("--crashes", type=_positive, help="how many the city has (default: about 300 a day)")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--days", type=_positive, default=30, help="the city's history, up to today")
+    parser.add_argument("--start", type=date.fromisoformat, help="its first day, instead of --days")
+    parser.add_argument("--end", type=date.fromisoformat, help="the day after its last")
+    parser.add_argument("--speed", type=float, default=0.0, help="simulated seconds a second; 0 is frozen")
+    parser.add_argument("--app-token", help="refuse any other token")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""The portal's tables, in one DuckDB file that this process owns.
+
+Every column holds text exactly as it is published, ``location`` its JSON. See ``compiler`` for why that is enough.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from streams.errors import LocalError, RequestError
+from streams.local.portal.compiler import quoted
+from streams.local.portal.datasets import DATASETS, SYSTEM_COLUMNS, Type
+from streams.local.portal.query import Query
+from streams.local.portal.rows import Row, frame_of
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The state of a dataset: ``updated_at`` (UTC) of its last write, and how many writes there were."""
+
+    updated_at: datetime
+    revision: int
+
+
+class Tables:
+    """The three datasets. Reads run in any thread, each on a cursor of its own; writes wait for each other.
+
+    ``dataset`` is a name out of ``DATASETS`` throughout.
+    """
+
+    def __init__(self, path: Path | str = ":memory:") -> None:
+        """Open or create. Raises :class:`LocalError` where the file cannot be opened."""
+        try:
+            self._connection = duckdb.connect(str(path))
+        except duckdb.Error as error:
+            raise LocalError(f"{path}: {error}", hint="is another portal running on this data directory?") from None
+        self._writing = threading.Lock()
+        self._columns: dict[str, dict[str, Type]] = {}
+        self._connection.execute(Path(__file__).with_name("store.sql").read_text())
+        for dataset in DATASETS.values():
+            columns = ", ".join(f"{quoted(name)} VARCHAR" for name in [*SYSTEM_COLUMNS, *dataset.columns])
+            self._connection.execute(f"CREATE TABLE IF NOT EXISTS {dataset.name} ({columns})")
+            self._read_columns(dataset.name)
+
+    def close(self) -> None:
+        """Write everything to the file and let go of it."""
+        self._connection.close()
+
+    def columns(self, dataset: str) -> Mapping[str, Type]:
+        """The columns of a table and their types: system columns, the published ones, then unannounced ones."""
+        return self._columns[dataset]
+
+    def publication(self, dataset: str) -> Publication:
+        """When the dataset was last written; the epoch where it never was."""
+        sql = "SELECT updated_at, revision FROM publications WHERE dataset = ?"
+        found = self.cursor().execute(sql, [dataset]).fetchone()
+        return Publication(found[0].replace(tzinfo=UTC), found[1]) if found else Publication(_EPOCH, 0)
+
+    def answer(self, query: Query) -> bytes:
+        """The rows of a query as a JSON array. Blocks: call it in a thread."""
+        rows = self.cursor().execute(query.sql, query.parameters).fetchall()
+        return ("[" + "\n,".join(text for (text,) in rows) + "]\n").encode()
+
+    def rows(self, dataset: str, column: str, values: Sequence[str]) -> list[Row]:
+        """The rows that have one of ``values`` in a column, in full, system columns too; nulls are None."""
+        sql = f"SELECT * FROM {dataset} WHERE {quoted(column)} IN (SELECT unnest($1::VARCHAR[]))"  # noqa: S608
+        return self.cursor().execute(sql, [list(values)]).pl().to_dicts()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of one's own to the file, for use in one thread."""
+        return self._connection.cursor()
+
+    def load(self, dataset: str, frame: pl.DataFrame, at: datetime | None = None) -> None:
+        """Append rows, all values text as published. A system column that is absent or null is assigned.
+
+        ``at`` (UTC) is the time of this write. An unknown column is added to the table.
+        """
+        unknown = [name for name in frame.columns if name not in self._columns[dataset]]
+        with self._writer(dataset, at) as (cursor, now):
+            for name in unknown:
+                cursor.execute(f"ALTER TABLE {dataset} ADD COLUMN {quoted(name)} VARCHAR")
+            _insert(cursor, dataset, frame, now)
+        if unknown:
+            self._read_columns(dataset)
+
+    def upsert(self, dataset: str, rows: Sequence[Row], at: datetime | None = None) -> None:
+        """Insert rows, or change those that are there: columns that a row does not name stay, None makes null.
+
+        A changed row keeps its `:id` and `:created_at`. Raises :class:`RequestError` where a row lacks its key or
+        names an unknown column.
+        """
+        key = DATASETS[dataset].key
+        columns = self._columns[dataset]
+        for row in rows:
+            if not row.get(key):
+                raise RequestError(f"a row of {dataset} without {key}", field=key)
+            for name in row.keys() - columns.keys():
+                raise RequestError(f"{dataset} has no column {name}", field=name)
+        with self._writer(dataset, at) as (cursor, now):
+            merged = {row[key]: row for row in self.rows(dataset, key, [row[key] for row in rows])}
+            for row in rows:
+                merged[row[key]] = {**merged.get(row[key], {}), **row, ":updated_at": None, ":version": None}
+            _delete(cursor, dataset, merged)
+            _insert(cursor, dataset, frame_of(merged.values(), columns), now)
+
+    def delete(self, dataset: str, keys: Sequence[str], at: datetime | None = None) -> None:
+        """Delete the rows of these keys, without a trace."""
+        with self._writer(dataset, at) as (cursor, _):
+            _delete(cursor, dataset, keys)
+
+    def republish(self, dataset: str, at: datetime | None = None) -> None:
+        """Publish the whole table anew: every `:updated_at` and `:version` changes, no content does."""
+        with self._writer(dataset, at) as (cursor, now):
+            cursor.execute(
+                f"""
+                UPDATE {dataset} SET ":updated_at" = $now, ":version" = row_version(serial)
+                FROM (SELECT rowid AS row, nextval('serial') AS serial FROM {dataset}) AS numbered
+                WHERE {dataset}.rowid = numbered.row
+                """,  # noqa: S608 - a table of ours
+                {"now": _stamp(now)},
+            )
+
+    def fact(self, name: str) -> str | None:
+        """What was noted under a name."""
+        found = self.cursor().execute("SELECT value FROM facts WHERE name = ?", [name]).fetchone()
+        return None if found is None else str(found[0])
+
+    def note(self, name: str, value: str) -> None:
+        """Note a fact about this file."""
+        with self._writing:
+            self.cursor().execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", [name, value])
+
+    def _read_columns(self, dataset: str) -> None:
+        described = self.cursor().execute(f"DESCRIBE {dataset}").fetchall()
+        types = SYSTEM_COLUMNS | DATASETS[dataset].columns
+        self._columns[dataset] = {row[0]: types.get(row[0], Type.TEXT) for row in described}
+
+    @contextmanager
+    def _writer(self, dataset: str, at: datetime | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, datetime]]:
+        """One transaction, at a time that is later than that of every write before it."""
+        with self._writing:
+            last = self.publication(dataset)
+            now = max(at or datetime.now(UTC), last.updated_at + timedelta(milliseconds=1))
+            cursor = self.cursor()
+            cursor.begin()
+            try:
+                yield cursor, now
+                publication = [dataset, now.replace(tzinfo=None), last.revision + 1]
+                cursor.execute("INSERT OR REPLACE INTO publications VALUES (?, ?, ?)", publication)
+                cursor.commit()
+            except BaseException:
+                cursor.rollback()
+                raise
+            finally:
+                cursor.close()
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ASSIGNED = {
+    ":id": "row_id(serial)",
+    ":created_at": "$now",
+    ":updated_at": "$now",
+    ":version": "row_version(serial)",
+}
+
+
+def _insert(cursor: duckdb.DuckDBPyConnection, dataset: str, frame: pl.DataFrame, now: datetime) -> None:
+    """Append rows; system columns that are absent or null are assigned."""
+    values = {name: quoted(name) for name in frame.columns}
+    for name, value in _ASSIGNED.items():
+        values[name] = f"coalesce({quoted(name)}, {value})" if name in values else value
+    names = ", ".join(map(quoted, values))
+    cursor.register("arriving", frame.to_arrow())
+    numbered = "(SELECT *, nextval('serial') AS serial FROM arriving)"
+    sql = f"INSERT INTO {dataset} ({names}) SELECT {', '.join(values.values())} FROM {numbered}"  # noqa: S608
+    cursor.execute(sql, {"now": _stamp(now)} if "$now" in sql else {})
+    cursor.unregister("arriving")
+
+
+def _delete(cursor: duckdb.DuckDBPyConnection, dataset: str, keys: Iterable[str]) -> None:
+    key = quoted(DATASETS[dataset].key)
+    sql = f"DELETE FROM {dataset} WHERE {key} IN (SELECT unnest($1::VARCHAR[]))"  # noqa: S608
+    cursor.execute(sql, [list(keys)])
+
+
+def _stamp(moment: datetime) -> str:
+    """A moment as system columns publish it."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
