@@ -1,0 +1,213 @@
+"""The owner of the Gold database: one process, one writer, any number of readers.
+
+DuckDB lets one process open a file for writing, and then no other may even read it. So one process owns it and
+everyone else asks that one: a reader can never lock the writer out.
+"""
+
+# ruff: noqa: S608 -- the names put into SQL here are those of our own tables
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+import duckdb
+
+from streams.errors import GoldBusy, GoldError, SettingError
+from streams.records import DeadLetter, RunEvent
+from streams.storage.gold import lineage
+from streams.storage.gold.guard import first_line
+from streams.storage.gold.readers import Answer, Readers
+from streams.storage.gold.tables import NAMES, create_tables
+from streams.storage.gold.upsert import Change, Upserted, upsert
+
+T = TypeVar("T")
+
+MOST_ROWS: Final = 1_000_000
+_REBUILD: Final = "run `crash-stream rebuild gold`"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a batch did: rows by table, and the months it brought on with their versions; `skipped` were old."""
+
+    rows: Upserted = field(default_factory=Upserted)
+    months: Mapping[str, int] = field(default_factory=dict)
+    skipped: int = 0
+
+
+@dataclass(frozen=True)
+class Status:
+    """Gold in numbers. `data_through` is the latest crash's time, local; `version` counts the commits."""
+
+    rows: Mapping[str, int]
+    months: int
+    data_through: datetime | None
+    file_bytes: int
+    version: int
+
+
+class Gold:
+    """The tables. Every method may be called from any thread; writes queue up, reads do not."""
+
+    def __init__(self, path: Path, memory: str, threads: int) -> None:
+        self._path = path
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory,
+            "threads": threads,
+            # A reader's SQL reaches no file, no network, no extension, no Python variable and no setting.
+            "enable_external_access": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+        }
+        self._writing = threading.Lock()
+        self._readers = Readers()
+        self._database = self._connect()
+
+    @classmethod
+    def open(cls, path: Path, *, memory: str = "1GB", threads: int = 2) -> Self:
+        """Open the database, and create it or a table where there is none.
+
+        Raises `GoldBusy` naming the process that has it, `SettingError` when the place cannot be written, and
+        `GoldError` when the file is damaged.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(path, error.strerror or str(error)) from None
+        return cls(path, memory, threads)
+
+    def applied(self) -> dict[str, int]:
+        """The content version of each month that Gold holds."""
+        with contextlib.closing(self._database.cursor()) as cursor:
+            return dict(cursor.execute("select month, version from applied").fetchall())
+
+    def load(self, changes: Sequence[Change], *, now: datetime | None = None) -> Loaded:
+        """Bring months on, all in one transaction; what Gold already holds is skipped.
+
+        `now` is the time of the load, for lineage.
+        """
+        at = lineage.utc(now or datetime.now(UTC))
+        applied = self.applied()
+        fresh = [change for change in changes if change.version > applied.get(change.month, 0)]
+        if not fresh:
+            return Loaded(skipped=len(changes))
+        months = {month: max(c.version for c in fresh if c.month == month) for month in {c.month for c in fresh}}
+
+        def write(cursor: duckdb.DuckDBPyConnection) -> Upserted:
+            rows = upsert(cursor, fresh)
+            cursor.executemany(
+                "insert or replace into applied values ($1, $2, $3)",
+                [[month, version, at] for month, version in months.items()],
+            )
+            lineage.refresh_runs(cursor, lineage.runs_awaiting(cursor, months))
+            return rows
+
+        return Loaded(self._write(write), months, len(changes) - len(fresh))
+
+    def note(self, events: Sequence[RunEvent]) -> None:
+        """Take down what happened in runs. An event may come twice, and in any order."""
+        if events:
+            self._write(lambda cursor: lineage.write_events(cursor, events))
+
+    def bury(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep dead letters, each once."""
+        if letters:
+            self._write(lambda cursor: lineage.write_dead_letters(cursor, letters))
+
+    def query(
+        self,
+        sql: str,
+        *,
+        limit: int = 10_000,
+        seconds: float = 10.0,
+        parameters: Mapping[str, object] | None = None,
+    ) -> Answer:
+        """The first `limit` rows of a single read; `parameters` are its `$name`s.
+
+        Raises `QueryRefused` or `QueryLimit`; neither harms the writer.
+        """
+        return self._readers.run(self._database.cursor(), sql, limit=limit, seconds=seconds, parameters=parameters)
+
+    def status(self) -> Status:
+        """Rows by table, how far the data goes, and the size on disk."""
+        counts = ", ".join(f"(select count(*) from {name}) as {name}" for name in NAMES)
+        with contextlib.closing(self._database.cursor()) as cursor:
+            cursor.execute(f"select {counts}, (select max(crash_date) from crashes), (select version from clock)")
+            *rows, through, version = cursor.fetchall()[0]
+        by_table = dict(zip(NAMES, rows, strict=True))
+        return Status(by_table, by_table["applied"], through, self._size(), version)
+
+    def close(self) -> None:
+        """Write everything down and let go of the file."""
+        with self._writing:
+            self._readers.stop()
+            self._database.close()
+
+    def _size(self) -> int:
+        wal = self._path.with_name(self._path.name + ".wal")
+        return sum(path.stat().st_size for path in (self._path, wal) if path.exists())
+
+    def _write(self, write: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Run `write` in a transaction; nothing of it stays when it fails."""
+        with self._writing:
+            try:
+                try:
+                    return self._commit(write)
+                except duckdb.OutOfMemoryException:
+                    # Readers share the engine's memory with the writer, and can ask again.
+                    self._readers.stop()
+                    return self._commit(write)
+            except duckdb.FatalException as error:
+                # The engine trusts its state no more, and refuses everything until it has read the file again.
+                self._readers.stop()
+                self._database.close()
+                self._database = self._connect()
+                raise GoldBusy(f"Gold had to be opened again: {first_line(error)}") from None
+            except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+                raise GoldBusy(
+                    f"Gold cannot write: {first_line(error)}", hint="free memory and disk; it is tried again"
+                ) from None
+            except duckdb.Error as error:
+                raise GoldError(f"Gold cannot write: {first_line(error)}") from error
+
+    def _commit(self, write: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        with contextlib.closing(self._database.cursor()) as cursor:
+            cursor.execute("begin")
+            try:
+                result = write(cursor)
+                cursor.execute("update clock set version = version + 1")
+                cursor.execute("commit")
+            except BaseException:
+                with contextlib.suppress(duckdb.Error):
+                    cursor.execute("rollback")
+                raise
+            return result
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        try:
+            database = duckdb.connect(self._path, config=self._config)
+        except duckdb.Error as error:
+            raise _not_opened(self._path, error) from None
+        create_tables(database)
+        database.execute("set lock_configuration = true")
+        return database
+
+
+def _not_opened(path: Path, error: duckdb.Error) -> Exception:
+    text = str(error)
+    if "Conflicting lock" in text or "lock on file" in text:
+        return GoldBusy(f"another process owns Gold: {first_line(error)}", hint="stop it, or ask it")
+    if "Permission denied" in text or "Read-only file system" in text:
+        return _unwritable(path, first_line(error))
+    return GoldError(f"Gold at {path} is damaged: {first_line(error)}", hint=_REBUILD)
+
+
+def _unwritable(path: Path, reason: str) -> SettingError:
+    return SettingError(
+        f"Gold cannot be kept at {path}: {reason}", field="CRASH_DATA_DIR", hint="choose a directory to write in"
+    )

@@ -1,0 +1,153 @@
+"""Gold over HTTP: SQL in, Arrow out.
+
+::
+
+    POST /query    {"sql", "limit"?, "parameters"?}   an Arrow IPC stream, and `X-Truncated: true|false`
+    GET  /status   rows by table, how far the data goes, size, version, as JSON
+    GET  /healthz  200 while the database answers
+
+A failure is JSON: `{"code", "message", "hint", "field"}`, with 400 for what is refused, 408 for too slow, 413 for
+too large and 503 while Gold is busy.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Final, TypeVar
+
+import pyarrow as pa
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streams.errors import CrashStreamError, GoldBusy, QueryLimit, QueryRefused
+from streams.storage.gold.gold import MOST_ROWS, Gold
+from streams.storage.gold.readers import Answer
+
+T = TypeVar("T")
+
+ARROW: Final = "application/vnd.apache.arrow.stream"
+_GOLD: Final = web.AppKey("gold", Gold)
+
+# Beyond this many at once and this many in waiting, somebody is told to come again.
+_THREADS: Final = 4
+_WAITING: Final = 64
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Question(BaseModel):
+    """Body of `POST /query`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sql: str = Field(min_length=1, max_length=100_000)
+    limit: int = Field(10_000, ge=1, le=MOST_ROWS)
+    parameters: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+
+
+class _Pool:
+    """Threads of the readers: few, and their own, so that a crowd of readers takes none from the writer."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="gold-reader")
+        self._asked = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        if self._asked >= _THREADS + _WAITING:
+            raise GoldBusy(f"{self._asked} queries are running or waiting", hint="ask again in a moment")
+        self._asked += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        finally:
+            self._asked -= 1
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+_POOL: Final = web.AppKey("pool", _Pool)
+
+
+def create_app(gold: Gold) -> web.Application:
+    """The application; whoever starts it keeps `gold`, and closes it."""
+    app = web.Application(middlewares=[_failures])
+    app[_GOLD] = gold
+    app[_POOL] = _Pool()
+    app.on_cleanup.append(_close_pool)
+    app.add_routes([web.post("/query", _query), web.get("/status", _status), web.get("/healthz", _healthz)])
+    return app
+
+
+async def _close_pool(app: web.Application) -> None:
+    app[_POOL].close()
+
+
+async def _query(request: web.Request) -> web.StreamResponse:
+    question = _question(await request.read())
+    gold = request.app[_GOLD]
+
+    def answer() -> tuple[Answer, bytes]:
+        found = gold.query(question.sql, limit=question.limit, parameters=question.parameters)
+        return found, _stream(found.table)
+
+    found, body = await request.app[_POOL].run(answer)
+    headers = {"X-Truncated": str(found.truncated).lower()}
+    return web.Response(body=body, content_type=ARROW, headers=headers)
+
+
+async def _status(request: web.Request) -> web.StreamResponse:
+    status = await request.app[_POOL].run(request.app[_GOLD].status)
+    through = status.data_through.isoformat() if status.data_through else None
+    return web.json_response(asdict(status) | {"data_through": through})
+
+
+async def _healthz(request: web.Request) -> web.StreamResponse:
+    """Not in the pool: readers in a queue are no illness of the database."""
+    await asyncio.to_thread(request.app[_GOLD].applied)
+    return web.json_response({"status": "ok"})
+
+
+def _question(body: bytes) -> Question:
+    try:
+        return Question.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else None
+        raise QueryRefused(
+            f"{name or 'body'}: {first['msg']}", field=name, hint='send {"sql", "limit"?, "parameters"?} as JSON'
+        ) from None
+
+
+def _stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+@web.middleware
+async def _failures(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except CrashStreamError as error:
+        return web.json_response(_described(error), status=_code(error))
+
+
+def _described(error: CrashStreamError) -> Mapping[str, str | None]:
+    return {
+        "code": type(error).__name__,
+        "message": error.message,
+        "hint": error.hint,
+        "field": error.field,
+    }
+
+
+def _code(error: CrashStreamError) -> int:
+    match error:
+        case QueryRefused():
+            return 400
+        case QueryLimit():
+            return 413 if error.field == "memory" else 408
+        case _:
+            return 503

@@ -1,0 +1,8 @@
+-- Touched crashes that hang together with rows outside of the batch.
+create or replace temporary table astray as
+select crash_record_id from crashes semi join touched_crashes using (crash_record_id)
+    anti join new_crashes using (crash_record_id)
+union select crash_record_id from vehicles semi join touched_crashes using (crash_record_id)
+    anti join new_vehicles using (crash_unit_id)
+union select crash_record_id from people semi join touched_crashes using (crash_record_id)
+    anti join new_people using (person_id);

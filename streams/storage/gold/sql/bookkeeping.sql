@@ -1,0 +1,115 @@
+-- Gold's tables beside crashes, vehicles and people, which follow from streams/domain/schemas.py.
+-- Times of our own are UTC and end in _at; the portal's are local as published.
+
+create table if not exists scores (
+    crash_record_id varchar not null,
+    target varchar not null,
+    model_version varchar not null,
+    probability double not null,
+    label boolean not null,
+    tier varchar not null,
+    scored_at timestamp not null,
+    contributions struct(feature varchar, contribution double)[],
+    primary key (crash_record_id, target)
+);
+
+-- The content version of each crash month that Gold holds: written in the transaction of its rows.
+create table if not exists applied (
+    month varchar primary key,
+    version bigint not null,
+    applied_at timestamp not null
+);
+
+-- One row: `version` counts the commits.
+create table if not exists clock (version bigint not null);
+insert into clock select 0 where not exists (from clock);
+
+-- What was heard of each run. An event may come twice, and in any order; `runs` is derived from these.
+create table if not exists run_plans (
+    run_id varchar primary key,
+    kind varchar not null,
+    "start" date not null,
+    "end" date not null,
+    datasets varchar[] not null,
+    windows integer not null,
+    rows_planned bigint not null,
+    first_at timestamp not null,
+    planned_at timestamp not null
+);
+
+create table if not exists run_pages (
+    run_id varchar not null,
+    page_id varchar not null,
+    dataset varchar not null,
+    "start" date not null,
+    "end" date not null,
+    number integer not null,
+    last boolean not null,
+    bronze_key varchar not null,
+    request varchar not null,
+    "rows" bigint not null,
+    size bigint not null,
+    months varchar[] not null,
+    fetched_at timestamp not null,
+    primary key (run_id, page_id)
+);
+
+create table if not exists run_merges (
+    run_id varchar not null,
+    page_id varchar not null,
+    month varchar not null,
+    version bigint not null,
+    "rows" bigint not null,
+    crashes_changed bigint not null,
+    merged_at timestamp not null,
+    primary key (run_id, page_id, month)
+);
+
+-- page_id and month are '' where a failure names none.
+create table if not exists run_failures (
+    run_id varchar not null,
+    stage varchar not null,
+    page_id varchar not null,
+    month varchar not null,
+    error varchar not null,
+    failed_at timestamp not null,
+    primary key (run_id, stage, page_id, month)
+);
+
+create table if not exists runs (
+    run_id varchar primary key,
+    kind varchar,
+    status varchar not null,
+    "start" date,
+    "end" date,
+    datasets varchar[],
+    requested_at timestamp,
+    finished_at timestamp,
+    windows integer,
+    windows_done integer not null,
+    rows_planned bigint,
+    pages_fetched integer not null,
+    rows_fetched bigint not null,
+    bytes_fetched bigint not null,
+    merges_expected integer not null,
+    merges_done integer not null,
+    merges_loaded integer not null,
+    crashes_changed bigint not null,
+    failures integer not null,
+    error varchar
+);
+
+create table if not exists dead_letters (
+    topic varchar not null,
+    "partition" integer not null,
+    "offset" bigint not null,
+    stage varchar not null,
+    error varchar not null,
+    message varchar not null,
+    field varchar,
+    run_id varchar,
+    key blob,
+    value blob,
+    failed_at timestamp not null,
+    primary key (topic, "partition", "offset")
+);

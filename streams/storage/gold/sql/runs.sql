@@ -1,0 +1,111 @@
+-- The rows of `runs` for the runs in the temporary table `touched(run_id)`, derived from what was heard of them.
+insert or replace into runs by name
+with plan as (from run_plans semi join touched using (run_id)),
+page as (
+    -- A page id is its window and its number: `crashes/2024-01-01_2024-02-01/00003`.
+    select *, regexp_replace(page_id, '/[^/]*$', '') as "window" from run_pages semi join touched using (run_id)
+),
+merged as (from run_merges semi join touched using (run_id)),
+failure as (
+    select *, regexp_replace(page_id, '/[^/]*$', '') as "window" from run_failures semi join touched using (run_id)
+),
+ended as ( -- windows of which no page is missing, or no further page will come
+    select run_id, "window" from page group by all
+    having bool_or(last) and count(*) > max(number) filter (last)
+    union
+    select run_id, "window" from failure where stage = 'fetch' and page_id <> ''
+),
+due as ( -- each page is to be merged into each of its months, and what was merged is to be loaded
+    select run_id, page_id, unnest(months) as month from page
+),
+merges as (
+    select
+        run_id,
+        count(*) as expected,
+        count(merged.version) as done,
+        count(*) filter (merged.version <= coalesce(applied.version, 0)) as loaded,
+        bool_and(
+            coalesce(merged.version <= coalesce(applied.version, 0), false)
+            or exists (
+                from failure f
+                where f.run_id = due.run_id and f.page_id = due.page_id and f.month in (due.month, '')
+            )
+        ) as settled,
+        max(applied.applied_at) as loaded_at
+    from due
+    left join merged using (run_id, page_id, month)
+    left join applied using (month)
+    group by run_id
+),
+pages as (
+    select
+        run_id,
+        count(*) as fetched,
+        sum("rows")::bigint as row_count,
+        sum(size)::bigint as size,
+        min(fetched_at) as first_at,
+        max(fetched_at) as last_at
+    from page group by run_id
+),
+changes as (
+    select run_id, sum(crashes_changed)::bigint as crashes, min(merged_at) as first_at, max(merged_at) as last_at
+    from merged group by run_id
+),
+windows as (select run_id, count(*) as done from ended group by run_id),
+failures as (
+    select
+        run_id,
+        count(*) as number,
+        arg_min(error, (failed_at, stage, page_id, month)) as error,
+        bool_or(page_id = '') as whole,
+        min(failed_at) as first_at,
+        max(failed_at) as last_at
+    from failure group by run_id
+),
+state as (
+    select
+        run_id,
+        coalesce(failures.whole, false) or (
+            plan.windows is not null
+            and coalesce(windows.done, 0) >= plan.windows
+            and coalesce(merges.settled, true)
+        ) as finished,
+        greatest(plan.planned_at, pages.last_at, changes.last_at, failures.last_at, merges.loaded_at) as latest_at
+    from touched
+    left join plan using (run_id)
+    left join pages using (run_id)
+    left join merges using (run_id)
+    left join changes using (run_id)
+    left join windows using (run_id)
+    left join failures using (run_id)
+)
+select
+    run_id,
+    plan.kind,
+    case when not finished then 'running' when failures.number > 0 then 'failed' else 'complete' end as status,
+    plan."start",
+    plan."end",
+    plan.datasets,
+    least(plan.first_at, pages.first_at, changes.first_at, failures.first_at) as requested_at,
+    -- A run ends once: what is heard again of it later does not move its end.
+    case when finished then coalesce(known.finished_at, latest_at) end as finished_at,
+    plan.windows,
+    coalesce(windows.done, 0) as windows_done,
+    plan.rows_planned,
+    coalesce(pages.fetched, 0) as pages_fetched,
+    coalesce(pages.row_count, 0) as rows_fetched,
+    coalesce(pages.size, 0) as bytes_fetched,
+    coalesce(merges.expected, 0) as merges_expected,
+    coalesce(merges.done, 0) as merges_done,
+    coalesce(merges.loaded, 0) as merges_loaded,
+    coalesce(changes.crashes, 0) as crashes_changed,
+    coalesce(failures.number, 0) as failures,
+    failures.error
+from state
+left join plan using (run_id)
+left join pages using (run_id)
+left join merges using (run_id)
+left join changes using (run_id)
+left join windows using (run_id)
+left join failures using (run_id)
+left join runs known using (run_id);

@@ -1,0 +1,48 @@
+"""Gold's tables: what each is called, how its rows are named, and the statements that create them."""
+
+from importlib.resources import files
+from typing import Final
+
+import duckdb
+
+from streams.domain.clean import FLAGS
+from streams.domain.engineer import ENGINEERED
+from streams.domain.schemas import CRASHES, PEOPLE, VEHICLES, Table
+from streams.errors import GoldError
+
+SOURCES: Final = (CRASHES, VEHICLES, PEOPLE)
+
+# What a reader may name in SQL.
+NAMES: Final = (
+    *(table.dataset for table in SOURCES),
+    *("scores", "runs", "dead_letters"),
+    *("applied", "clock", "run_plans", "run_pages", "run_merges", "run_failures"),
+)
+
+
+def statement(name: str) -> str:
+    """The SQL in `sql/<name>.sql`."""
+    return files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def columns(table: Table) -> dict[str, str]:
+    """Columns of a source table in Gold, in order, with their types there."""
+    engineered = ENGINEERED if table is CRASHES else {}
+    return {column.name: column.kind.value for column in table.columns} | engineered | {FLAGS: "VARCHAR[]"}
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create what is missing. Raises `GoldError` when a table has other columns than this version's."""
+    connection.execute("begin")
+    for table in SOURCES:
+        listed = ", ".join(f'"{name}" {kind}' for name, kind in columns(table).items())
+        connection.execute(f"create table if not exists {table.dataset} ({listed}, primary key ({table.key}))")
+        found = [name for name, *_ in connection.execute(f"describe {table.dataset}").fetchall()]
+        if found != list(columns(table)):
+            connection.execute("rollback")
+            raise GoldError(
+                f"Gold's table {table.dataset} was made by another version of this service",
+                hint="run `crash-stream rebuild gold`",
+            )
+    connection.execute(statement("bookkeeping"))
+    connection.execute("commit")
