@@ -47,6 +47,13 @@ def compile_query(request: Mapping[str, str], table: str, columns: Mapping[str, 
     for name in request:
         if name.startswith("$") and name not in CLAUSES:
             raise SoqlError("invalid_request", f"Unrecognized arguments [{name}]", argument=name)
+    try:
+        return _compile(request, table, columns)
+    except RecursionError:
+        raise malformed(" ".join(request.values()), "as it is too deeply nested") from None
+
+
+def _compile(request: Mapping[str, str], table: str, columns: Mapping[str, Type]) -> Query:
     outputs = _outputs(parse_select(request.get("$select", "*")), columns)
     compiler = Compiler(columns, {name.lower(): expression for name, expression in outputs.items()})
     compiled = {name: compiler.compile(expression) for name, expression in outputs.items()}

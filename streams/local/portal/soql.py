@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lark import Lark, Token, Transformer, UnexpectedInput, UnexpectedToken, v_args
-from lark.exceptions import VisitError
 
 from streams.errors import RequestError
 
@@ -192,8 +191,6 @@ def _parse(clause: str, text: str) -> Any:
             raise malformed(text, f"at line 1 character {len(text) + 1}: unexpected end of input") from None
         found = text.splitlines()[error.line - 1][error.column - 1 :][:20]
         raise malformed(text, f"at line {error.line} character {error.column}: unexpected `{found}'") from None
-    except (VisitError, RecursionError):
-        raise malformed(text, "at line 1 character 1: too deeply nested") from None
 
 
 def malformed(text: str, problem: str) -> SoqlError:
