@@ -12,8 +12,14 @@ QUIET = ("aiokafka", "faust", "mode", "botocore", "aiobotocore", "aioboto3", "ur
 
 def configure_logs(process: str, level: str) -> None:
     """Send all logs of this process, and of its libraries, to stderr as JSON lines."""
+
+    def name_process(_: Any, __: str, event: Any) -> Any:
+        event["process"] = process
+        return event
+
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        name_process,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -24,7 +30,6 @@ def configure_logs(process: str, level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

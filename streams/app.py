@@ -32,10 +32,12 @@ BATCH_SECONDS = 0.2
 
 def new_app(name: str, bootstrap: str, settings: Settings) -> faust.App:
     """A Faust app of consumer group `name`; at least once, since every effect here is idempotent."""
+    datadir = settings.data_dir / "faust" / name
+    datadir.parent.mkdir(parents=True, exist_ok=True)
     return faust.App(
         name,
         broker=f"kafka://{bootstrap}",
-        datadir=settings.data_dir / "faust" / name,
+        datadir=datadir,
         store="memory://",  # the merge state is a few hundred small values, recovered from its changelog
         autodiscover=False,
         web_enabled=False,

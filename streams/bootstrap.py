@@ -23,7 +23,7 @@ from streams.errors import SettingError
 from streams.extent import settle_extent
 from streams.publisher import Publisher, declare_topics
 from streams.records import BackfillRequest, BronzeWritten, CrashPage, DeadLetter, RunEvent, SilverReady
-from streams.settings import Settings
+from streams.settings import Settings, missing
 from streams.socrata.client import Portal
 from streams.storage import bronze, silver
 from streams.storage.bronze import Bronze
@@ -45,7 +45,7 @@ async def run_worker(settings: Settings) -> None:
         emit = publisher.publish
         await settle_extent(objects, settings, datetime.now(CHICAGO).date(), emit)
 
-        app = new_app(WORKER, bootstrap(settings), settings)
+        app = new_app(WORKER, settings.broker, settings)
         months = app.Table("merge-state", partitions=topics.BRONZE_WRITTEN.partitions)
         archive, versions = Bronze(objects), Silver(objects)
         consume(app, topics.BACKFILL_REQUESTS, BackfillRequest, "plan", partial(plan, portal=portal, emit=emit), emit)
@@ -79,7 +79,7 @@ async def run_gold(settings: Settings) -> None:
         objects = await _objects(stack, settings)
         emit = publisher.publish
 
-        app = new_app(GOLD, bootstrap(settings), settings)
+        app = new_app(GOLD, settings.broker, settings)
         consume_batches(
             app, topics.SILVER_READY, SilverReady, "load", partial(load, silver=Silver(objects), gold=gold), emit
         )
@@ -88,27 +88,39 @@ async def run_gold(settings: Settings) -> None:
         await run_app(app)
 
 
-def bootstrap(settings: Settings) -> str:
-    """The broker's address."""
-    if settings.kafka_bootstrap is None:
-        raise _missing("CRASH_KAFKA_BOOTSTRAP")
-    return settings.kafka_bootstrap
+async def run_web(settings: Settings) -> None:
+    """The `web` process: pages and API. It starts whatever is down, and says so."""
+    # Other processes are spared what only this one needs: a worker with Dash in it is twice as large.
+    import uvicorn
+
+    from monitoring.health import Health
+    from streams.storage.gold.client import GoldClient
+    from webapp.app import create_app
+
+    async with (
+        Publisher(settings.broker) as publisher,
+        GoldClient(settings.gold) as gold,
+        Health(settings) as health,
+    ):
+        app = create_app(settings, gold, publisher.publish, health)
+        config = uvicorn.Config(app, settings.web_host, settings.web_port, log_config=None, access_log=False)
+        await uvicorn.Server(config).serve()
 
 
 def store(settings: Settings) -> S3Objects:
     """The object store, not yet connected."""
     if settings.s3_endpoint_url is None:
-        raise _missing("CRASH_S3_ENDPOINT_URL")
+        raise missing("CRASH_S3_ENDPOINT_URL")
     if settings.s3_access_key is None:
-        raise _missing("CRASH_S3_ACCESS_KEY")
+        raise missing("CRASH_S3_ACCESS_KEY")
     if settings.s3_secret_key is None:
-        raise _missing("CRASH_S3_SECRET_KEY")
+        raise missing("CRASH_S3_SECRET_KEY")
     return S3Objects(str(settings.s3_endpoint_url).rstrip("/"), settings.s3_access_key, settings.s3_secret_key)
 
 
 async def _publisher(stack: AsyncExitStack, settings: Settings) -> Publisher:
-    await declare_topics(bootstrap(settings))
-    return await stack.enter_async_context(Publisher.connect(bootstrap(settings)))
+    await declare_topics(settings.broker)
+    return await stack.enter_async_context(Publisher(settings.broker))
 
 
 async def _objects(stack: AsyncExitStack, settings: Settings) -> S3Objects:
@@ -131,11 +143,3 @@ async def _serving(app: aiohttp_web.Application, host: str, port: int) -> AsyncI
         yield
     finally:
         await runner.cleanup()
-
-
-def _missing(name: str) -> SettingError:
-    return SettingError(
-        f"{name} is not set and no embedded one runs here",
-        field=name,
-        hint=f"set {name}, or start everything with `crash-stream up`",
-    )

@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table as Grid
 
 from monitoring.health import Check, check_all
-from streams.bootstrap import bootstrap
 from streams.errors import GoldUnavailable, RequestError
 from streams.publisher import Publisher, declare_topics
 from streams.records import DATASETS, BackfillRequest
@@ -42,12 +41,12 @@ async def run_backfill(
             request_id=request_id or f"backfill-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:6]}",
             start=start,
             end=end,
-            datasets=tuple(datasets) or DATASETS,  # type: ignore[arg-type]  # validated by the record
+            datasets=tuple(datasets) or DATASETS,
         )
     except ValidationError as error:
         raise RequestError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
-    await declare_topics(bootstrap(settings))
-    async with Publisher.connect(bootstrap(settings)) as publisher:
+    await declare_topics(settings.broker)
+    async with Publisher(settings.broker) as publisher:
         await publisher.publish(BACKFILL_REQUESTS, request)
     console.print(f"run {request.request_id}: {start} to {end}, {', '.join(request.datasets)}")
     if not wait:
@@ -137,10 +136,10 @@ async def gold_grid(gold: GoldClient) -> Grid:
     """What is in Gold, a row a table."""
     status = await gold.status()
     grid = Grid("table", "rows", title="Gold", title_justify="left", caption_justify="left")
-    for name, rows in status.tables.items():
+    for name, rows in status["rows"].items():
         grid.add_row(name, f"{rows:,}")
-    through = f"data through {status.data_through:%Y-%m-%d %H:%M}" if status.data_through else "no crashes yet"
-    grid.caption = f"{through}, {status.size_bytes / 1e6:,.1f} MB"
+    through = f"data through {status['data_through']}" if status["data_through"] else "no crashes yet"
+    grid.caption = f"{through}, {status['file_bytes'] / 1e6:,.1f} MB"
     return grid
 
 

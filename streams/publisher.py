@@ -1,8 +1,8 @@
 """Publishing records to topics: awaited until the broker has them, so that nothing is acknowledged too early."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Protocol
+import asyncio
+from types import TracebackType
+from typing import Protocol, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -23,38 +23,51 @@ class Emit(Protocol):
 
 
 class Publisher:
-    """An idempotent producer of records."""
+    """An idempotent producer of records, to be entered with ``async with``; it connects when first needed."""
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
-        self._producer = producer
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._producer: AIOKafkaProducer | None = None
+        self._connecting = asyncio.Lock()
 
-    @classmethod
-    @asynccontextmanager
-    async def connect(cls, bootstrap: str) -> AsyncIterator["Publisher"]:
-        """A publisher with a producer of its own. Raises `BrokerUnavailable`."""
-        producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap,
-            enable_idempotence=True,
-            acks="all",
-            compression_type="gzip",
-            max_request_size=MAX_REQUEST_BYTES,
-        )
-        try:
-            await producer.start()
-        except (KafkaError, OSError) as error:
-            raise unreachable(bootstrap, error) from None
-        try:
-            yield cls(producer)
-        finally:
-            await producer.stop()
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._producer is not None:
+            await self._producer.stop()
 
     async def publish(self, topic: Topic, record: Record) -> None:
-        """Publish `record` under the key that `topic` names, and wait until the broker has it."""
+        """Publish `record` under the key that `topic` names, and wait until the broker has it.
+
+        Raises `BrokerUnavailable`.
+        """
         key = str(getattr(record, topic.key)).encode()
         try:
-            await self._producer.send_and_wait(topic.name, record.encode(), key=key)
-        except KafkaError as error:
-            raise BrokerUnavailable(f"cannot publish to {topic.name}: {error!r}") from None
+            producer = await self._connected()
+            await producer.send_and_wait(topic.name, record.encode(), key=key)
+        except (KafkaError, OSError) as error:
+            raise unreachable(self._bootstrap, error) from None
+
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._connecting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._bootstrap,
+                    enable_idempotence=True,
+                    acks="all",
+                    compression_type="gzip",
+                    max_request_size=MAX_REQUEST_BYTES,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+            return self._producer
 
 
 async def declare_topics(bootstrap: str, replication: int = 1) -> None:

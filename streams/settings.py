@@ -62,6 +62,13 @@ class Settings(BaseSettings):
         return url.rstrip("/")
 
     @property
+    def broker(self) -> str:
+        """Bootstrap address of the broker. Raises `SettingError` where none is set."""
+        if self.kafka_bootstrap is None:
+            raise missing("CRASH_KAFKA_BOOTSTRAP")
+        return self.kafka_bootstrap
+
+    @property
     def portal(self) -> str:
         """Base URL of the portal, without a slash at its end."""
         return str(self.portal_url).rstrip("/")
@@ -70,6 +77,12 @@ class Settings(BaseSettings):
     def gold_file(self) -> Path:
         """The DuckDB file, which only the `gold` process opens."""
         return self.data_dir / "gold" / "gold.duckdb"
+
+
+def missing(name: str) -> SettingError:
+    """The error for a setting that only an embedded part could do without."""
+    hint = f"set {name}, or start everything on this machine with `crash-stream up`"
+    return SettingError(f"{name} is not set", field=name, hint=hint)
 
 
 def load_settings(**overrides: object) -> Settings:

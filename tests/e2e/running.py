@@ -1,0 +1,118 @@
+"""Running the real service as a person would: `crash-stream up` in processes of its own."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from streams.errors import GoldUnavailable
+from streams.local.services import Services, services_file
+from streams.storage.gold.client import GoldClient
+
+COMMAND = [sys.executable, "-m", "streams.cli"]
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """The environment without the settings of whoever runs the tests, and with these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CRASH_")}
+    return kept | {f"CRASH_{name.upper()}": value for name, value in settings.items()}
+
+
+def crash_stream(*arguments: str, cwd: Path, seconds: float = 240, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(**settings),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+def up_once(data_dir: Path, *arguments: str, **settings: str) -> str:
+    """`crash-stream up --once`; returns what it printed, and fails unless it ended well."""
+    done = crash_stream("up", "--once", "--data-dir", str(data_dir), *arguments, cwd=data_dir.parent, **settings)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{logs(data_dir)}"
+    return done.stdout
+
+
+def logs(data_dir: Path) -> str:
+    """The end of each part's log, for a failure's message."""
+    return "\n".join(
+        f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in sorted(data_dir.glob("logs/*.log"))
+    )
+
+
+class Running:
+    """`crash-stream up` in the background, to be entered with ``with``; stopped as by Ctrl-C."""
+
+    def __init__(self, data_dir: Path, *arguments: str, **settings: str) -> None:
+        self.data_dir = data_dir
+        self._argv = [*COMMAND, "up", "--data-dir", str(data_dir), *arguments]
+        self._environment = environment(**settings)
+        self._output = data_dir.with_suffix(".out")
+
+    def __enter__(self) -> Self:
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                self._argv, env=self._environment, cwd=self.data_dir.parent, stdout=output, stderr=output
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> float:
+        """Ctrl-C; returns how many seconds it took."""
+        started = time.monotonic()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(timeout=30)
+        finally:
+            self.process.kill()
+        return time.monotonic() - started
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self._output.read_text()
+
+    @property
+    def services(self) -> Services:
+        """Where its parts listen."""
+        return Services.model_validate_json(services_file(self.data_dir).read_bytes())
+
+    def kill(self, part: str) -> None:
+        """kill -9 a part; its supervisor starts it again."""
+        pid = int((self.data_dir / "logs" / f"{part}.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+
+    def ask(self, sql: str, **parameters: object) -> list[dict[str, Any]]:
+        """Rows of Gold, from its owner; none while it is away."""
+
+        async def answer() -> list[dict[str, Any]]:
+            async with GoldClient(f"http://127.0.0.1:{self.services.gold_port}") as gold:
+                return (await gold.query(sql, parameters=parameters)).table.to_pylist()
+
+        try:
+            return asyncio.run(answer())
+        except (GoldUnavailable, FileNotFoundError):
+            return []
+
+    def wait_until(self, sql: str, seconds: float = 180) -> None:
+        """Wait until a question to Gold is answered with true."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"it ended by itself:\n{self.output}\n{logs(self.data_dir)}"
+            rows = self.ask(sql)
+            if rows and next(iter(rows[0].values())):
+                return
+            time.sleep(0.1)  # Gold has no way to call us
+        raise AssertionError(f"not true within {seconds} s: {sql}\n{self.output}\n{logs(self.data_dir)}")
