@@ -97,8 +97,9 @@ def _when() -> dict[str, pl.Expr]:
 def _where() -> dict[str, pl.Expr]:
     latitude, longitude = _hundredths("latitude"), _hundredths("longitude")
     return {
-        "lat_bin": latitude / 100,
-        "lng_bin": longitude / 100,
+        # Polars divides by a constant as it multiplies by its reciprocal, which is off by a last bit; `round` is not.
+        "lat_bin": (latitude / 100).round(2),
+        "lng_bin": (longitude / 100).round(2),
         "grid_id": pl.concat_str(_decimal(latitude), _decimal(longitude), separator="_"),
     }
 
