@@ -2,12 +2,11 @@
 
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from embedded_broker import EmbeddedBroker, create_topic
 
-CreateTopic = Callable[..., Awaitable[str]]
+from tests.embedded_broker import CreateTopic, EmbeddedBroker, create_topic
 
 
 @pytest.fixture(scope="session")

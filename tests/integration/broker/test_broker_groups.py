@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import CommitFailedError, GroupIdNotFound, NonEmptyGroup
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
-from conftest import CreateTopic
-from embedded_broker import admin, consumer, producer, wire
+
+from tests.embedded_broker import CreateTopic, admin, consumer, producer, wire
 
 QUICK = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 300}  # no broker need allow a shorter session
 

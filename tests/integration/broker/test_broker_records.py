@@ -16,8 +16,8 @@ from aiokafka.errors import (
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import TopicPartition
-from conftest import CreateTopic
-from embedded_broker import Wire, batch, consumer, producer, read, wire
+
+from tests.embedded_broker import CreateTopic, Wire, batch, consumer, producer, read, wire
 
 MIB = 2**20
 

@@ -13,8 +13,8 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 from aiokafka.structs import TopicPartition
-from conftest import CreateTopic
-from embedded_broker import admin, consumer, create_topic, producer, read
+
+from tests.embedded_broker import CreateTopic, admin, consumer, create_topic, producer, read
 
 
 async def configs_of(bootstrap: str, name: str, *wanted: str) -> dict[str, tuple[str, bool]]:
