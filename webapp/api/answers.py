@@ -1,0 +1,78 @@
+"""A table as the caller wants it: JSON, CSV or Arrow."""
+
+import asyncio
+import io
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+import pyarrow.csv
+from fastapi import Request, Response
+from pydantic_core import to_json
+
+from streams.storage.gold.readers import Answer
+
+Format = Literal["json", "csv", "arrow"]
+MEDIA: Final[dict[Format, str]] = {
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "arrow": "application/vnd.apache.arrow.stream",
+}
+
+
+def wanted(request: Request, chosen: Format | None) -> Format:
+    """The format chosen by `format=`, or else by the header Accept; JSON where neither says."""
+    if chosen is not None:
+        return chosen
+    accept = request.headers.get("accept", "")
+    if "text/csv" in accept:
+        return "csv"
+    return "arrow" if "application/vnd.apache.arrow" in accept else "json"
+
+
+async def as_response(answer: Answer, form: Format) -> Response:
+    """The answer in `form`; whether rows were cut off stands in the header X-Truncated, too."""
+    body = await asyncio.to_thread(_encoded, answer, form)  # up to 100,000 rows: not on the event loop
+    return Response(body, media_type=MEDIA[form], headers={"X-Truncated": str(answer.truncated).lower()})
+
+
+def _encoded(answer: Answer, form: Format) -> bytes:
+    if form == "csv":
+        return _csv(answer.table)
+    if form == "arrow":
+        return _arrow(answer.table)
+    return _json(answer)
+
+
+def _json(answer: Answer) -> bytes:
+    """Rows as objects; a name that occurs twice is numbered, since an object can carry it only once."""
+    table = answer.table.rename_columns(_distinct(answer.table.column_names))
+    columns = [{"name": field.name, "type": str(field.type)} for field in table.schema]
+    body: dict[str, Any] = {"columns": columns, "rows": table.to_pylist(), "truncated": answer.truncated}
+    return to_json(body, inf_nan_mode="null", bytes_mode="base64", fallback=str)
+
+
+def _csv(table: pa.Table) -> bytes:
+    """CSV with a header; lists and structs, which CSV has no notion of, as JSON."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type):
+            texts = [None if value is None else to_json(value).decode() for value in table.column(index).to_pylist()]
+            table = table.set_column(index, field.name, pa.array(texts, pa.string()))
+    buffer = io.BytesIO()
+    pyarrow.csv.write_csv(table, buffer)
+    return buffer.getvalue()
+
+
+def _arrow(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    with pa.ipc.new_stream(buffer, table.schema) as stream:
+        stream.write_table(table)
+    return buffer.getvalue()
+
+
+def _distinct(names: list[str]) -> list[str]:
+    seen: dict[str, int] = {}
+    distinct = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        distinct.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return distinct

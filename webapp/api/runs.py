@@ -1,0 +1,42 @@
+"""`GET /api/runs`: what was copied, when, and how far it came."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic_core import to_json
+
+from streams.storage.gold.client import GoldClient
+from webapp.errors import ERRORS, ApiError, ErrorEnvelope
+from webapp.queries import rows
+
+
+def routes(gold: GoldClient) -> APIRouter:
+    """The routes about runs."""
+    router = APIRouter(tags=["runs"], responses=ERRORS)
+
+    @router.get("/api/runs")
+    async def runs(limit: Annotated[int, Query(ge=1, le=500)] = 50) -> Response:
+        """Runs, newest first. Times are in UTC."""
+        return _json({"runs": await rows(gold, "runs", limit=limit)})
+
+    @router.get("/api/runs/{run_id:path}", responses={404: {"model": ErrorEnvelope}})
+    async def run(run_id: Annotated[str, Path(max_length=120, examples=["api-3f1c9a2b7d40"])]) -> Response:
+        """One run with its pages and merges: which went where, and what is still missing."""
+        found = await rows(gold, "run", run_id=run_id)
+        if not found:
+            raise ApiError(
+                404,
+                "not-found",
+                f"there is no run {run_id}",
+                field="run_id",
+                hint="GET /api/runs lists them; a run appears once a worker has planned it",
+            )
+        pages = await rows(gold, "run_pages", run_id=run_id)
+        merges = await rows(gold, "run_merges", run_id=run_id)
+        return _json({"run": found[0], "pages": pages, "merges": merges})
+
+    return router
+
+
+def _json(body: dict[str, Any]) -> Response:
+    return Response(to_json(body, inf_nan_mode="null", fallback=str), media_type="application/json")

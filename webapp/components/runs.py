@@ -1,0 +1,119 @@
+"""The last runs, and how far each has come."""
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from webapp.components.empty import empty
+from webapp.components.text import day, duration, moment, number, plural
+
+STATES = {"running": "running", "complete": "complete", "failed": "failed"}
+
+
+def runs(last: list[dict[str, Any]]) -> Component:
+    """A line a run, with a bar that shows what is fetched and, in it, what has reached Gold."""
+    if not last:
+        what_to_do = [
+            "Ask for a span of days: ",
+            html.Code("crash-stream backfill --start 2024-01-01 --end 2024-02-01"),
+        ]
+        return empty("No run yet", what_to_do, "fetch")
+    return html.Ul([_run(run) for run in last], className="runs")
+
+
+def dead_letters(count: int | None) -> Component:
+    """How many messages could not be processed."""
+    if not count:
+        return html.P("No dead letters", className="dead-letters none" if count == 0 else "dead-letters waiting")
+    return html.P(
+        [
+            html.Strong(plural(count, "dead letter")),
+            " could not be processed. ",
+            html.A("See why", href="/api/gold/peek?table=dead_letters"),
+        ],
+        className="dead-letters some",
+    )
+
+
+def _run(run: dict[str, Any]) -> Component:
+    state = STATES.get(run["status"], "running")
+    return html.Li(
+        [
+            html.Div(
+                [
+                    html.Span(state, className=f"state state-{state}"),
+                    html.Span(_span(run), className="run-span"),
+                    html.Span(_when(run), className="run-when"),
+                ],
+                className="run-head",
+            ),
+            _bar(run),
+            html.Div([html.Span(_progress(run)), html.Span(_what(run), className="run-id")], className="run-foot"),
+            *([html.P(_failure(run), className="run-error")] if run.get("failures") or run.get("error") else []),
+        ],
+        className="run",
+    )
+
+
+def _bar(run: dict[str, Any]) -> Component:
+    fetched, loaded = shares(run)
+    label = f"Run {run['run_id']}: {fetched:.0%} fetched, {loaded:.0%} in Gold"
+    return html.Div(
+        dmc.ProgressRoot(
+            [
+                dmc.ProgressSection(value=round(100 * loaded, 1), color="var(--in-gold)", withAria=False),
+                dmc.ProgressSection(value=round(100 * (fetched - loaded), 1), color="var(--fetched)", withAria=False),
+            ],
+            size="sm",
+            transitionDuration=400,
+        ),
+        role="progressbar",
+        **{
+            "aria-label": label,
+            "aria-valuemin": 0,
+            "aria-valuemax": 100,
+            "aria-valuenow": round(100 * loaded),
+        },
+    )
+
+
+def shares(run: dict[str, Any]) -> tuple[float, float]:
+    """The shares of the run that are fetched, and that are fetched and in Gold: 0 <= loaded <= fetched <= 1."""
+    if run["status"] == "complete":
+        return 1.0, 1.0
+    # The rows planned are the portal's own count at the start; what comes may be a little more or less.
+    planned, windows = run["rows_planned"] or 0, run["windows"] or 0
+    if windows and run["windows_done"] == windows:
+        fetched = 1.0
+    else:
+        fetched = min((run["rows_fetched"] or 0) / planned, 0.99) if planned else 0.0
+    expected = run["merges_expected"] or 0
+    return fetched, fetched * min((run["merges_loaded"] or 0) / expected, 1.0) if expected else 0.0
+
+
+def _span(run: dict[str, Any]) -> str:
+    start, end = run["start"], run["end"]
+    return f"{day(start)} to {day(end)}" if start and end else "waiting for its plan"
+
+
+def _when(run: dict[str, Any]) -> str:
+    begun, ended = run["requested_at"], run["finished_at"]
+    took = f", took {duration((ended - begun).total_seconds())}" if begun and ended else ""
+    return f"{moment(begun)}{took}"
+
+
+def _progress(run: dict[str, Any]) -> str:
+    fetched, planned = run["rows_fetched"] or 0, run["rows_planned"]
+    rows = f"{number(fetched)} of {number(planned)} rows fetched" if run["status"] == "running" else f"{fetched:,} rows"
+    return f"{rows} · {plural(run['crashes_changed'] or 0, 'crash change')}"
+
+
+def _what(run: dict[str, Any]) -> str:
+    return f"{run['kind'] or 'run'} · {run['run_id']}"
+
+
+def _failure(run: dict[str, Any]) -> str:
+    parts = plural(run["failures"], "part") + " failed" if run.get("failures") else "failed"
+    return f"{parts}: {run['error']}" if run.get("error") else parts

@@ -1,0 +1,63 @@
+"""Numbers, sizes, days and times as people read them. Times are shown in Chicago's."""
+
+from datetime import UTC, date, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+CHICAGO: Final = ZoneInfo("America/Chicago")
+NOTHING: Final = "–"  # stands where a figure will be, and keeps its place
+
+
+def number(value: int | None) -> str:
+    """`12345` as `12,345`."""
+    return NOTHING if value is None else f"{value:,}"
+
+
+def size(value: int | None) -> str:
+    """Bytes in the largest decimal unit that fits."""
+    if value is None:
+        return NOTHING
+    amount = float(value)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:,.1f} TB"
+
+
+def day(value: date | None) -> str:
+    """A day, such as `Sat, Nov 22, 2025`."""
+    return NOTHING if value is None else f"{value:%a, %b} {value.day}, {value:%Y}"
+
+
+def short_day(value: date) -> str:
+    """A day where the year is plain from what is around it: `Nov 22`."""
+    return f"{value:%b} {value.day}"
+
+
+def clock(value: datetime) -> str:
+    """Time of day, such as `11:40 PM`."""
+    return f"{value:%I:%M %p}".lstrip("0")
+
+
+def moment(utc: datetime | None) -> str:
+    """A UTC time of Gold (`…_at`) as Chicago's clock shows it: `Nov 22, 11:40 PM`."""
+    if utc is None:
+        return NOTHING
+    local = utc.replace(tzinfo=UTC).astimezone(CHICAGO)
+    return f"{short_day(local)}, {clock(local)}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 page`, `2 pages`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in one or two units: `8 s`, `2 min 5 s`, `3 h 20 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,1 @@
+"""The pages: a module a page, with its layout and its callbacks."""

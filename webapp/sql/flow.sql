@@ -1,0 +1,13 @@
+-- What has passed each stage, over all runs.
+SELECT
+    coalesce(sum(pages_fetched), 0)::BIGINT AS pages_fetched,
+    coalesce(sum(rows_fetched), 0)::BIGINT AS rows_fetched,
+    coalesce(sum(bytes_fetched), 0)::BIGINT AS bytes_archived,
+    coalesce(sum(merges_done), 0)::BIGINT AS merges_done,
+    coalesce(sum(merges_expected), 0)::BIGINT AS merges_expected,
+    coalesce(sum(merges_loaded), 0)::BIGINT AS merges_loaded,
+    count(*) FILTER (WHERE status = 'running') AS running,
+    (SELECT count(DISTINCT month) FROM run_merges) AS months_merged,
+    (SELECT count(*) FROM applied) AS months_loaded,
+    (SELECT count(*) FROM dead_letters) AS dead_letters
+FROM runs

@@ -1,0 +1,4 @@
+-- One run.
+SELECT *
+FROM runs
+WHERE run_id = $run_id
