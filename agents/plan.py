@@ -9,22 +9,29 @@ from streams.topics import CRASH_PAGES, RUN_EVENTS
 
 
 async def plan(request: BackfillRequest, portal: Portal, emit: Emit) -> None:
-    """Plan a run. The portal's counts are for people who watch: the plan depends on the request alone."""
-    run_id = request.request_id
-    counts = [await portal.count(TABLES[dataset], request.start, request.end) for dataset in request.datasets]
-    pages = [
-        CrashPage(run_id=run_id, dataset=dataset, start=start, end=end)
-        for start, end in months(request.start, request.end)
-        for dataset in request.datasets
-    ]
+    """Plan a run: a window for each crash month of its span between the portal's first row and its last.
+
+    Windows are cut by the request alone, so a request planned twice names the same pages. What the portal holds only
+    decides which of them there is a point in asking for.
+    """
+    rows = 0
+    pages = []
+    for dataset in request.datasets:
+        held = await portal.held(TABLES[dataset], request.start, request.end)
+        rows += held.rows
+        pages += [
+            CrashPage(run_id=request.request_id, dataset=dataset, start=start, end=end)
+            for start, end in months(request.start, request.end)
+            if held.rows and start <= held.last and end > held.first
+        ]
     planned = Planned(
         kind=request.kind,
         start=request.start,
         end=request.end,
         datasets=request.datasets,
         windows=len(pages),
-        rows=sum(counts),
+        rows=rows,
     )
-    await emit(RUN_EVENTS, RunEvent(run_id=run_id, event=planned))
-    for page in pages:
+    await emit(RUN_EVENTS, RunEvent(run_id=request.request_id, event=planned))
+    for page in sorted(pages, key=lambda page: page.start):
         await emit(CRASH_PAGES, page)

@@ -59,6 +59,15 @@ class Answer:
         return self.headers.get("X-SODA2-Data-Out-Of-Date", "").lower() == "true"
 
 
+@dataclass(frozen=True)
+class Held:
+    """Rows that the portal holds of a span, and the crash dates of the first and the last of them."""
+
+    rows: int
+    first: date
+    last: date
+
+
 class Portal:
     """Asks the portal; raises a `PortalError` for whatever is no 200."""
 
@@ -81,11 +90,13 @@ class Portal:
         """One keyset page of `table`'s rows with crash dates in [start, end)."""
         return await self.get(f"/resource/{table.portal_id}.json", soql.page(start, end, after, limit))
 
-    async def count(self, table: Table, start: date, end: date) -> int:
-        """How many rows of `table` have crash dates in [start, end)."""
-        answer = await self.get(f"/resource/{table.portal_id}.json", soql.count(start, end))
+    async def held(self, table: Table, start: date, end: date) -> Held:
+        """What the portal holds of `table` with crash dates in [start, end)."""
+        answer = await self.get(f"/resource/{table.portal_id}.json", soql.held(start, end))
         try:
-            return int(json.loads(answer.body)[0]["count"])
+            row = json.loads(answer.body)[0]
+            rows = int(row["count"])
+            return Held(rows, _day(row["first"]), _day(row["last"])) if rows else Held(0, start, start)
         except (ValueError, TypeError, LookupError) as error:
             raise MalformedPage(f"the portal's count of {table.dataset} is not understood: {error!r}") from None
 
@@ -110,6 +121,10 @@ class Portal:
         if response.status != 200:
             raise _failure(response, answer)
         return answer
+
+
+def _day(time: str) -> date:
+    return datetime.fromisoformat(time).date()
 
 
 def _failure(response: aiohttp.ClientResponse, answer: Answer) -> Exception:

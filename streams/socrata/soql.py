@@ -20,9 +20,10 @@ def page(start: date, end: date, after: Cursor | None, limit: int) -> Params:
     return {"$select": ":*,*", "$where": where, "$order": TOTAL_ORDER, "$limit": str(limit)}
 
 
-def count(start: date, end: date) -> Params:
-    """How many rows have crash dates in [start, end): one row, column `count`."""
-    return {"$select": "count(*) as count", "$where": _window(start, end)}
+def held(start: date, end: date) -> Params:
+    """How many rows have crash dates in [start, end), and which are the first and the last: one row."""
+    columns = "count(*) as count,min(crash_date) as first,max(crash_date) as last"
+    return {"$select": columns, "$where": _window(start, end)}
 
 
 def _window(start: date, end: date) -> str:
