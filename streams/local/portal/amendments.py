@@ -9,11 +9,16 @@ from streams.local.portal.rows import Row
 
 
 class Report(NamedTuple):
-    """A crash with its vehicles and people, as published."""
+    """What is published of a crash: its one row, and those of its vehicles and people."""
 
-    crash: Row
+    crashes: list[Row]
     vehicles: list[Row]
     people: list[Row]
+
+    @property
+    def crash(self) -> Row:
+        """The crash itself."""
+        return self.crashes[0]
 
 
 Changes = dict[str, list[Row]]

@@ -7,7 +7,8 @@ a restart goes on where the last run stopped.
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,7 @@ from aiohttp import web
 
 from streams.local.portal.amendments import Report, amend
 from streams.local.portal.backlog import Backlog
-from streams.local.portal.datasets import SYSTEM_COLUMNS
+from streams.local.portal.datasets import DATASETS, SYSTEM_COLUMNS
 from streams.local.portal.rows import Row, city_frame
 from streams.local.portal.tables import Tables
 
@@ -51,11 +52,12 @@ class Life:
         end = self.clock + span
         chance = random.Random(f"{self._seed} {self.clock.isoformat()}")  # noqa: S311 - nothing secret
         self._publish_due(end)
-        for _ in range(self._publish_new(span.total_seconds(), end, chance)):
-            if chance.random() < AMENDMENTS_PER_CRASH:
-                self._amend_one(end, chance)
-            if chance.random() < DELETIONS_PER_CRASH:
-                self._delete_one(end, chance)
+        arrived = range(self._publish_new(span.total_seconds(), end, chance))
+        amended = sum(chance.random() < AMENDMENTS_PER_CRASH for _ in arrived)
+        deleted = sum(chance.random() < DELETIONS_PER_CRASH for _ in arrived)
+        reports = self._some_reports(amended + deleted, end, chance)
+        self._amend(reports[:amended], end, chance)
+        self._delete(reports[amended:], end)
         self.clock = end
         set_clock(self._tables, end)
 
@@ -85,32 +87,34 @@ class Life:
             self._tables.upsert(name, rows, at)
         self._backlog.forget(at)
 
-    def _amend_one(self, at: datetime, chance: random.Random) -> None:
-        report = self._some_report(at, chance)
-        if report is not None:
+    def _amend(self, reports: Sequence[Report], at: datetime, chance: random.Random) -> None:
+        changes: dict[str, list[Row]] = defaultdict(list)
+        for report in reports:
             for name, rows in amend(report, chance).items():
-                self._tables.upsert(name, rows, at)
+                changes[name].extend(rows)
+        for name, rows in changes.items():
+            self._tables.upsert(name, rows, at)
 
-    def _delete_one(self, at: datetime, chance: random.Random) -> None:
-        report = self._some_report(at, chance)
-        if report is not None:
-            self._tables.delete("crashes", [report.crash["crash_record_id"]], at)
-            self._tables.delete("vehicles", [row["crash_unit_id"] for row in report.vehicles], at)
-            self._tables.delete("people", [row["person_id"] for row in report.people], at)
+    def _delete(self, reports: Sequence[Report], at: datetime) -> None:
+        for name in DATASETS if reports else ():
+            key = DATASETS[name].key
+            self._tables.delete(name, [row[key] for report in reports for row in getattr(report, name)], at)
 
-    def _some_report(self, at: datetime, chance: random.Random) -> Report | None:
-        """A complete report of the last days, if there is one."""
+    def _some_reports(self, count: int, at: datetime, chance: random.Random) -> list[Report]:
+        """That many complete reports of the last days, or as many as there are."""
+        if count == 0:
+            return []
         since = (at - _RECENT).astimezone(UTC).strftime("%Y-%m-%d")
         sql = """SELECT crash_record_id FROM crashes
                  WHERE crash_date >= ? AND injuries_total IS NOT NULL ORDER BY crash_record_id"""
-        keys = self._tables.cursor().execute(sql, [since]).fetchall()
-        if not keys:
-            return None
-        key = chance.choice(keys)[0]
-        crash, vehicles, people = (
-            self._tables.rows(name, "crash_record_id", [key]) for name in ("crashes", "vehicles", "people")
-        )
-        return Report(crash[0], vehicles, people)
+        recent = [key for (key,) in self._tables.cursor().execute(sql, [since]).fetchall()]
+        keys = chance.sample(recent, min(count, len(recent)))
+        found: dict[str, Report] = {key: Report([], [], []) for key in keys}
+        for name in DATASETS:
+            key = DATASETS[name].key
+            for row in sorted(self._tables.rows(name, "crash_record_id", keys), key=lambda row: str(row[key])):
+                getattr(found[row["crash_record_id"]], name).append(row)
+        return list(found.values())
 
 
 def set_clock(tables: Tables, moment: datetime) -> None:

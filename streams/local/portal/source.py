@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from streams.local.portal.city import City
 from streams.local.portal.datasets import DATASETS
 from streams.local.portal.living import Life, set_clock
 from streams.local.portal.rows import city_frame, given_rows
@@ -54,8 +55,6 @@ class GeneratedCity:
 
     def fill(self, tables: Tables) -> None:
         """Generate the history; the city's clock stands at its end."""
-        from streams.local.portal.city import City
-
         end = self.end or datetime.now(_CHICAGO).date()
         start = self.start or end - timedelta(days=self.days)
         midnight = datetime.combine(end, time(), _CHICAGO).astimezone(UTC)
@@ -66,8 +65,6 @@ class GeneratedCity:
 
     def life(self, tables: Tables) -> Life:
         """What goes on in the city from where its clock stands."""
-        from streams.local.portal.city import City
-
         return Life(tables, City(self.seed).happening, self.seed)
 
 
