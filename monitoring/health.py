@@ -30,6 +30,7 @@ KEEP_SECONDS = 4.0  # shorter than anyone's patience, longer than the pages' ref
 KEEP_PORTAL_SECONDS = 60.0  # the portal is not ours to hammer
 LEAST_FREE_BYTES = 1 << 30
 
+# As in streams.app, which brings all of Faust along.
 WORKER_GROUP = "crash-worker"
 GOLD_GROUP = "crash-gold"
 MEMBERS_WANTED = {
@@ -105,7 +106,8 @@ class Health:
                 members = await _members(admin)
         except (KafkaError, OSError, TimeoutError) as error:
             await self._close_admin()
-            return Check("broker", False, f"{address} does not answer: {_reason(error)}", remedy), {}
+            why = "in time" if isinstance(error, TimeoutError) else f"({type(error).__name__})"
+            return Check("broker", False, f"nobody answers at {address} {why}", remedy), {}
         if missing:
             detail = f"topics are missing: {', '.join(sorted(missing))}"
             return Check("broker", False, detail, "restart a worker: it creates the topics"), members
@@ -173,7 +175,7 @@ class Health:
                     raise CrashStreamError(f"answers {answer.status} for {url}")
                 view = await answer.json(content_type=None)
         except aiohttp.ClientError as error:
-            raise CrashStreamError(f"does not answer: {_reason(error)}") from error
+            raise CrashStreamError(f"{self._settings.portal} does not answer ({type(error).__name__})") from error
         except ValueError as error:
             raise CrashStreamError(f"answers no JSON for {url}") from error
         updated = view.get("rowsUpdatedAt") if isinstance(view, dict) else None
@@ -235,7 +237,3 @@ def _age(epoch: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {name} ago"
     return "just now"
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__

@@ -19,7 +19,7 @@ from streams.settings import Settings
 from streams.storage.gold.client import GoldClient
 from webapp import api
 from webapp.errors import handle_errors
-from webapp.pages import home
+from webapp.pages import home, reference
 from webapp.pages.shell import shell
 from webapp.security import Guard, content_policy, writer
 from webapp.snapshot import Snapshots
@@ -75,7 +75,7 @@ def create_app(settings: Settings, gold: GoldClient, emit: Emit, health: Health)
 def _pages(app: FastAPI, settings: Settings, snapshots: Snapshots) -> Dash:
     pages = Dash(
         "webapp",
-        server=app,
+        server=app,  # type: ignore[arg-type]  # a FastAPI app is meant to be given, whatever the annotation says
         assets_folder=str(Path(__file__).parent / "assets"),
         use_pages=True,
         pages_folder="",
@@ -85,8 +85,13 @@ def _pages(app: FastAPI, settings: Settings, snapshots: Snapshots) -> Dash:
         serve_locally=True,
         on_error=_log_error,
     )
-    dash.register_page("webapp.pages.home", path="/", title="Crash Stream", layout=partial(home.layout, settings))
-    pages.layout = shell([("Home", "/"), ("API", "/docs")])
+    layouts = {
+        "/": ("Home", partial(home.layout, settings)),
+        "/docs": ("API", partial(reference.layout, app.openapi)),
+    }
+    for path, (title, layout) in layouts.items():
+        dash.register_page(title, path=path, title=f"{title} · Crash Stream", layout=layout)  # type: ignore[no-untyped-call]
+    pages.layout = shell([(title, path) for path, (title, _) in layouts.items()])
     home.callbacks(pages, settings, snapshots)
     return pages
 
@@ -98,7 +103,7 @@ def _log_error(error: Exception) -> None:
 
 async def _set_up(pages: Dash) -> None:
     """Have Dash do now what it would do at the first request of `/`: before that, other pages lack their assets."""
-    for prepare in pages.backend._before_request_funcs:
+    for prepare in pages.backend._before_request_funcs:  # type: ignore[attr-defined]
         done = prepare()
         if inspect.isawaitable(done):
             await done

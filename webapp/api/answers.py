@@ -47,6 +47,10 @@ def _json(answer: Answer) -> bytes:
     """Rows as objects; a name that occurs twice is numbered, since an object can carry it only once."""
     table = answer.table.rename_columns(_distinct(answer.table.column_names))
     columns = [{"name": field.name, "type": str(field.type)} for field in table.schema]
+    for index, field in enumerate(table.schema):
+        if pa.types.is_decimal(field.type):  # DuckDB's sums of integers; as JSON they would turn into text
+            numbers = pa.int64() if field.type.scale == 0 else pa.float64()
+            table = table.set_column(index, field.name, table.column(index).cast(numbers, safe=False))
     body: dict[str, Any] = {"columns": columns, "rows": table.to_pylist(), "truncated": answer.truncated}
     return to_json(body, inf_nan_mode="null", bytes_mode="base64", fallback=str)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends
@@ -48,7 +48,7 @@ class Accepted(BaseModel):
 def routes(emit: Emit, may_write: Callable[..., None]) -> APIRouter:
     """The routes that start a copy; ``may_write`` is the dependency that checks the token."""
     router = APIRouter(tags=["fetch"])
-    refused = {code: {"model": ErrorEnvelope} for code in (401, 403)}
+    refused: dict[int | str, dict[str, Any]] = {code: {"model": ErrorEnvelope} for code in (401, 403)}
 
     @router.post(
         "/api/fetch/publish",

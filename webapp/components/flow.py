@@ -5,6 +5,7 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
+from webapp.components.aria import aria
 from webapp.components.text import NOTHING, number, plural, size
 
 
@@ -20,11 +21,11 @@ def flow(figures: dict[str, Any], crashes: int | None, portal: str) -> Component
         [
             _place("portal", "Portal", "3 tables", portal),
             _stage("fetch", counted("pages_fetched", "page"), counted("rows_fetched", "row"), moving),
-            _place("bronze", "Bronze", size(figures.get("bytes_archived")), "archived as received"),
+            _place("bronze", "Bronze", size(figures.get("bytes_archived")), "as received"),
             _stage("merge", counted("merges_done", "merge"), _behind(merged, expected, "to do"), moving),
             _place("silver", "Silver", counted("months_merged", "month"), "a row a crash"),
             _stage("load", counted("merges_loaded", "change"), _behind(loaded, merged, "to load"), moving),
-            _place("gold", "Gold", number(crashes), "crashes, typed and ready"),
+            _place("gold", "Gold", number(crashes), "crashes, typed"),
             _stage("score", "later", "", moving=False, later=True),
             _place("scores", "Scores", "later", "risk of each crash", later=True),
         ],
@@ -41,7 +42,7 @@ def _behind(done: int | None, expected: int | None, what: str) -> str:
 def _place(name: str, title: str, figure: str, note: str, *, later: bool = False) -> Component:
     return html.Li(
         [
-            html.Span(className=f"icon icon-{name}", **{"aria-hidden": "true"}),
+            html.Span(className=f"icon icon-{name}", **aria(hidden="true")),
             html.Span(title, className="place-title"),
             html.Span(figure, className="place-figure", id=f"flow-{name}"),
             html.Span(note, className="place-note"),
@@ -55,7 +56,7 @@ def _stage(name: str, figure: str, note: str, moving: bool, *, later: bool = Fal
     return html.Li(
         [
             html.Span(name, className="stage-name"),
-            html.Span(className="stage-arrow", **{"aria-hidden": "true"}),
+            html.Span(className="stage-arrow", **aria(hidden="true")),
             html.Span(figure, className="stage-figure", id=f"flow-{name}"),
             html.Span(note, className="stage-note"),
         ],

@@ -8,6 +8,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from monitoring.health import Check
+from webapp.components.aria import aria
 
 PARTS: Final = ("portal", "broker", "store", "worker", "gold", "disk")
 
@@ -24,11 +25,11 @@ def _card(part: str, state: str, detail: str, remedy: str | None) -> Component:
     lines: list[Component] = [html.P(detail, className="health-detail", title=detail)]
     if remedy:
         lines.append(html.P(remedy, className="health-remedy"))
-    return dmc.Paper(
+    card: Component = dmc.Paper(
         [
             html.Div(
                 [
-                    html.Span(className=f"dot dot-{state}", **{"aria-hidden": "true"}),
+                    html.Span(className=f"dot dot-{state}", **aria(hidden="true")),
                     html.H3(part, className="health-part"),
                     html.Span(words[state], className="health-state"),
                 ],
@@ -40,3 +41,4 @@ def _card(part: str, state: str, detail: str, remedy: str | None) -> Component:
         withBorder=True,
         id=f"health-{part}",
     )
+    return card

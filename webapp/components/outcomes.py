@@ -6,6 +6,7 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
+from webapp.components.aria import aria
 from webapp.components.empty import empty
 from webapp.components.text import number, short_day
 
@@ -34,7 +35,7 @@ def outcomes(days: list[dict[str, Any]]) -> Component:
         withLegend=True,
         legendProps={"verticalAlign": "top", "align": "left", "height": 44},
         tickLine="none",
-        gridAxis="y",
+        gridAxis="x",
         barProps={"isAnimationActive": False},
         tooltipAnimationDuration=0,
         maxBarWidth=22,
@@ -47,7 +48,7 @@ def outcomes(days: list[dict[str, Any]]) -> Component:
     )
     return html.Div(
         [
-            html.Div(chart, role="img", className="chart", **{"aria-label": summary}),
+            html.Div(chart, role="img", className="chart", **aria(label=summary)),
             html.Details([html.Summary("Show the figures"), _table(days)], className="figures"),
         ]
     )

@@ -6,8 +6,9 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
+from webapp.components.aria import aria
 from webapp.components.empty import empty
-from webapp.components.text import day, duration, moment, number, plural
+from webapp.components.text import duration, moment, number, plural, span
 
 STATES = {"running": "running", "complete": "complete", "failed": "failed"}
 
@@ -15,7 +16,7 @@ STATES = {"running": "running", "complete": "complete", "failed": "failed"}
 def runs(last: list[dict[str, Any]]) -> Component:
     """A line a run, with a bar that shows what is fetched and, in it, what has reached Gold."""
     if not last:
-        what_to_do = [
+        what_to_do: list[Any] = [
             "Ask for a span of days: ",
             html.Code("crash-stream backfill --start 2024-01-01 --end 2024-02-01"),
         ]
@@ -70,12 +71,7 @@ def _bar(run: dict[str, Any]) -> Component:
             transitionDuration=400,
         ),
         role="progressbar",
-        **{
-            "aria-label": label,
-            "aria-valuemin": 0,
-            "aria-valuemax": 100,
-            "aria-valuenow": round(100 * loaded),
-        },
+        **aria(label=label, valuemin=0, valuemax=100, valuenow=round(100 * loaded)),
     )
 
 
@@ -85,7 +81,7 @@ def shares(run: dict[str, Any]) -> tuple[float, float]:
         return 1.0, 1.0
     # The rows planned are the portal's own count at the start; what comes may be a little more or less.
     planned, windows = run["rows_planned"] or 0, run["windows"] or 0
-    if windows and run["windows_done"] == windows:
+    if windows and run["windows_done"] == windows and not run["failures"]:
         fetched = 1.0
     else:
         fetched = min((run["rows_fetched"] or 0) / planned, 0.99) if planned else 0.0
@@ -95,7 +91,7 @@ def shares(run: dict[str, Any]) -> tuple[float, float]:
 
 def _span(run: dict[str, Any]) -> str:
     start, end = run["start"], run["end"]
-    return f"{day(start)} to {day(end)}" if start and end else "waiting for its plan"
+    return span(start, end) if start and end else "waiting for its plan"
 
 
 def _when(run: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Numbers, sizes, days and times as people read them. Times are shown in Chicago's."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -33,6 +33,15 @@ def day(value: date | None) -> str:
 def short_day(value: date) -> str:
     """A day where the year is plain from what is around it: `Nov 22`."""
     return f"{value:%b} {value.day}"
+
+
+def span(start: date, end: date) -> str:
+    """Days from `start` up to, but without, `end`: `Sep 1 – Oct 22, 2025`."""
+    last = end - timedelta(days=1)
+    if last <= start:
+        return f"{short_day(start)}, {start:%Y}"
+    year = "" if start.year == last.year else f", {start:%Y}"
+    return f"{short_day(start)}{year} – {short_day(last)}, {last:%Y}"
 
 
 def clock(value: datetime) -> str:

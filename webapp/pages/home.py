@@ -10,6 +10,7 @@ from plotly.utils import PlotlyJSONEncoder
 
 from streams.errors import GoldError
 from streams.settings import Settings
+from webapp.components.aria import aria
 from webapp.components.flow import flow
 from webapp.components.health import health_cards
 from webapp.components.outcomes import outcomes
@@ -38,7 +39,7 @@ def layout(settings: Settings) -> Component:
                 ],
                 className="hero",
             ),
-            html.Div(id="notice", role="status", **{"aria-live": "polite"}),
+            html.Div(id="notice", role="status", **aria(live="polite")),
             html.Dl(totals({}), id="totals", className="totals"),
             _section("How the data flows", html.Div(flow({}, None, _host(settings)), id="flow"), "flow-section"),
             html.Div(

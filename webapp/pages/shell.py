@@ -8,6 +8,8 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
+from webapp.components.aria import aria
+
 # Lake Michigan's blue; the stars of Chicago's flag are red, and stay in the stylesheet.
 LAKE: Final = [
     "#e8f4fb",
@@ -21,7 +23,6 @@ LAKE: Final = [
     "#06659d",
     "#00578a",
 ]
-HIDDEN: Final = {"aria-hidden": "true"}
 THEME: Final = {
     "primaryColor": "lake",
     "primaryShade": {"light": 8, "dark": 5},
@@ -37,24 +38,24 @@ def shell(links: Sequence[tuple[str, str]]) -> Component:
         html.Div(
             [
                 html.A(
-                    [html.Span(className="star", **{"aria-hidden": "true"}), "Crash Stream"],
+                    [html.Span(className="star", **aria(hidden="true")), "Crash Stream"],
                     href="/",
                     className="brand",
                 ),
-                html.Nav([html.A(title, href=path) for title, path in links], **{"aria-label": "Pages"}),
+                html.Nav([html.A(title, href=path) for title, path in links], **aria(label="Pages")),
                 dmc.ColorSchemeToggle(
                     lightIcon=html.Span(className="icon icon-sun"),
                     darkIcon=html.Span(className="icon icon-moon"),
                     variant="subtle",
                     size="lg",
                     id="color-scheme",
-                    **{"aria-label": "Switch between light and dark"},
+                    **aria(label="Switch between light and dark"),
                 ),
             ],
             className="bar",
         )
     )
-    return dmc.MantineProvider(
+    frame: Component = dmc.MantineProvider(
         [
             html.A("Skip to content", href="#content", className="skip"),
             header,
@@ -70,3 +71,4 @@ def shell(links: Sequence[tuple[str, str]]) -> Component:
         theme=THEME,
         defaultColorScheme="auto",
     )
+    return frame

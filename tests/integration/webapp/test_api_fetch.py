@@ -1,0 +1,111 @@
+"""Asking for a copy over the API: what reaches the topic, and who may ask."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from streams.errors import BrokerUnavailable
+from streams.records import DATASETS, BackfillRequest
+from streams.topics import BACKFILL_REQUESTS
+from tests.integration.webapp.serving import TOKEN, Outbox, nowhere, serve_web
+
+PATH = "/api/fetch/publish"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+JANUARY = {"mode": "backfill", "start": "2024-01-01", "end": "2024-02-01"}
+
+
+async def post(
+    api: aiohttp.ClientSession, body: Any, status: int, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
+    data = body if isinstance(body, str) else None
+    async with api.post(PATH, json=None if data else body, data=data, headers=headers or BEARER) as response:
+        answer = await response.json()
+        assert response.status == status, answer
+        return answer
+
+
+async def test_a_request_reaches_its_topic_as_it_was_made(api: aiohttp.ClientSession, outbox: Outbox) -> None:
+    answer = await post(api, {**JANUARY, "datasets": ["people"], "request_id": "mine"}, 202)
+    assert answer == {"request_id": "mine"}
+    expected = BackfillRequest(request_id="mine", start=date(2024, 1, 1), end=date(2024, 2, 1), datasets=("people",))
+    assert outbox.records == [(BACKFILL_REQUESTS, expected)]
+
+
+async def test_what_is_left_out_is_filled_in(api: aiohttp.ClientSession, outbox: Outbox) -> None:
+    first, second = await post(api, JANUARY, 202), await post(api, JANUARY, 202)
+    assert first["request_id"] != second["request_id"]
+    ((_, record), _) = outbox.records
+    assert isinstance(record, BackfillRequest)
+    assert (record.request_id, record.datasets) == (first["request_id"], DATASETS)
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "words"),
+    [
+        ({**JANUARY, "end": "2024-01-01"}, "end", "must be after start"),
+        ({**JANUARY, "end": "2023-12-01"}, "end", "must be after start"),
+        ({**JANUARY, "start": "yesterday"}, "start", "YYYY-MM-DD"),
+        ({**JANUARY, "start": 1704067200}, "start", "YYYY-MM-DD"),
+        ({**JANUARY, "end": "2024-02-30"}, "end", "YYYY-MM-DD"),
+        ({**JANUARY, "datasets": ["crashes", "boats"]}, "datasets.1", "'vehicles'"),
+        ({**JANUARY, "datasets": []}, "datasets", "at least 1"),
+        ({**JANUARY, "mode": "replay"}, "mode", "'backfill'"),
+        ({**JANUARY, "begin": "2024-01-01"}, "begin", "not permitted"),
+        ({**JANUARY, "request_id": "a b"}, "request_id", "pattern"),
+        ({"mode": "backfill", "end": "2024-02-01"}, "start", "missing"),
+        ({"mode": "backfill", "start": "2024-01-01"}, "end", "missing"),
+        ({"start": "2024-01-01", "end": "2024-02-01"}, "mode", "required"),
+        ({"mode": "streaming"}, "mode", "not available yet"),
+        ("no json", None, "JSON"),
+    ],
+)
+async def test_a_wrong_body_is_refused_by_field(
+    api: aiohttp.ClientSession, outbox: Outbox, body: Any, field: str | None, words: str
+) -> None:
+    headers = {**BEARER, "Content-Type": "application/json"} if isinstance(body, str) else BEARER
+    error = (await post(api, body, 422, headers))["error"]
+    assert error["field"] == field
+    assert words in error["message"]
+    assert error["hint"]
+    assert outbox.records == []
+
+
+@pytest.mark.parametrize(
+    "given", [None, "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer pässe"]
+)
+async def test_without_the_token_nothing_is_published(
+    api: aiohttp.ClientSession, outbox: Outbox, given: str | None
+) -> None:
+    headers = {"Authorization": given} if given else {"X-Nothing": "1"}
+    answer = await post(api, JANUARY, 401, headers)
+    assert answer["error"]["field"] == "Authorization"
+    assert outbox.records == []
+
+
+async def test_without_a_token_set_writing_is_disabled(tmp_path: Path, outbox: Outbox) -> None:
+    async with (
+        serve_web(nowhere(tmp_path, api_token=None), outbox) as url,
+        aiohttp.ClientSession(url) as api,
+    ):
+        answer = await post(api, JANUARY, 403)
+    assert answer["error"]["code"] == "writing-disabled"
+    assert "CRASH_API_TOKEN" in answer["error"]["hint"]
+    assert outbox.records == []
+
+
+async def test_without_a_broker_the_caller_is_told_to_try_again(api: aiohttp.ClientSession, outbox: Outbox) -> None:
+    outbox.failure = BrokerUnavailable("no Kafka broker answers", hint="check CRASH_KAFKA_BOOTSTRAP")
+    answer = await post(api, JANUARY, 503)
+    assert answer["error"]["code"] == "broker-unavailable"
+    assert answer["error"]["hint"] == "check CRASH_KAFKA_BOOTSTRAP"
+
+
+async def test_a_crash_leaves_in_the_envelope_and_keeps_its_secrets(api: aiohttp.ClientSession, outbox: Outbox) -> None:
+    outbox.failure = RuntimeError("secret inside")
+    answer = await post(api, JANUARY, 500)
+    assert answer["error"]["code"] == "internal"
+    assert answer["request_id"] in answer["error"]["hint"]
+    assert "secret" not in str(answer)
