@@ -97,10 +97,10 @@ class TestNumbers:
         ]  # fmt: skip
 
     def test_reals(self) -> None:
-        texts = ["0.08", " .1", "1", "1.01", "-0.01", "8e-2", "nan", "inf", "high", "", "UNK"]
+        texts = ["0.08", " .1", "1", "1.01", "-0.01", "8e-2", "nan", "inf", "1e400", "high", "", "UNK"]
         impossible, bad = (None, ["bac_result_value:impossible"]), (None, ["bac_result_value:unparsable"])
         assert cleaned("people", "bac_result_value", texts) == [
-            (0.08, []), (0.1, []), (1.0, []), impossible, impossible, (0.08, []), bad, bad, bad, (None, []),
+            (0.08, []), (0.1, []), (1.0, []), impossible, impossible, (0.08, []), bad, bad, bad, bad, (None, []),
             (None, []),
         ]  # fmt: skip
 
@@ -296,7 +296,7 @@ class TestShape:
         ("dataset", "keys"),
         [("crashes", ["a", " a"]), ("vehicles", ["1", "1.0"]), ("people", ["P1", None]), ("vehicles", ["x"])],
     )
-    def test_a_key_that_is_null_or_stands_twice_is_refused(self, dataset: str, keys: list[str | None]) -> None:
+    def test_a_key_that_is_null_or_stands_twice_is_refused(self, dataset: Dataset, keys: list[str | None]) -> None:
         key = TABLES[dataset].key
         with pytest.raises(ValueError, match=rf"{dataset}\.{key}: each key must stand in one row"):
             expected({dataset: [{key: value} for value in keys]})
