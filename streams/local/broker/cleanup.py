@@ -78,8 +78,9 @@ def _compact(partition: Log, now: int, stop: threading.Event) -> None:
         return
     end = partition.segments[len(closed)].base
     last: dict[bytes, int] = {}
-    for batch in _paced(dirty, stop):
-        last.update((_digest(it.key), it.offset) for it in records_of(batch) if it.key is not None)
+    for segment in dirty:
+        for batch in _paced(segment, stop):
+            last.update((_digest(it.key), it.offset) for it in records_of(batch) if it.key is not None)
     horizon = now - partition.config.delete_retention_ms
 
     def wanted(record: DefaultRecord) -> bool:
@@ -89,9 +90,8 @@ def _compact(partition: Log, now: int, stop: threading.Event) -> None:
             return False
         return bool(last.get(_digest(record.key), -1) <= record.offset)
 
-    for group in _groups(closed, partition.config.segment_bytes):
-        following = partition.segments[partition.segments.index(group[-1]) + 1].base
-        partition.replace(group, [_rewrite(partition, group, following, wanted, stop)])
+    while closed:
+        closed = _rewrite(partition, closed, wanted, stop)
     partition.cleaned_to = end
     after = sum(segment.size for segment in partition.segments if segment.base < end)
     log.info("compacted", directory=str(partition.directory), before=before, after=after, keys=len(last))
@@ -109,40 +109,34 @@ def _closed(partition: Log) -> list[Segment]:
     return segments[:-1]
 
 
-def _groups(segments: list[Segment], limit: int) -> Iterator[list[Segment]]:
-    """Gather neighbours that fit one segment together, or compaction would leave ever more tiny files."""
-    group: list[Segment] = []
-    for segment in segments:
-        if group and sum(it.size for it in group) + segment.size > limit:
-            yield group
-            group = []
-        group.append(segment)
-    if group:
-        yield group
-
-
-def _rewrite(partition: Log, group: list[Segment], end: int, wanted: Wanted, stop: threading.Event) -> Segment:
-    path = partition.directory / compacted_name(group[0].base, end)
-    unfinished = path.with_suffix(".tmp")
+def _rewrite(partition: Log, segments: list[Segment], wanted: Wanted, stop: threading.Event) -> list[Segment]:
+    """Replace the first of these segments, as many as fit into one when rewritten; return the others."""
+    unfinished = partition.directory / "compaction.tmp"
+    replaced = 0
     with unfinished.open("wb") as file:
-        for batch in _paced(group, stop):
-            if header_of(batch).end_offset > partition.start and (kept := retain(batch, wanted)):
-                file.write(kept)
+        while replaced < len(segments) and file.tell() < partition.config.segment_bytes:
+            for batch in _paced(segments[replaced], stop):
+                if header_of(batch).end_offset > partition.start and (kept := retain(batch, wanted)):
+                    file.write(kept)
+            replaced += 1
+    old, others = segments[:replaced], segments[replaced:]
+    end = partition.segments[partition.segments.index(old[-1]) + 1].base
+    path = partition.directory / compacted_name(old[0].base, end)
     unfinished.replace(path)
-    return Segment(path)
+    partition.replace(old, [Segment(path)])
+    return others
 
 
-def _paced(segments: list[Segment], stop: threading.Event) -> Iterator[bytes]:
+def _paced(segment: Segment, stop: threading.Event) -> Iterator[bytes]:
     """Iterate the batches with pauses; CleanupStopped when the broker stops."""
     read = 0
-    for segment in segments:
-        for batch in segment.batches():
-            read += len(batch)
-            if read > _PAUSE_AFTER:
-                read = 0
-                if stop.wait(_PAUSE):
-                    raise CleanupStopped
-            yield batch
+    for batch in segment.batches():
+        read += len(batch)
+        if read > _PAUSE_AFTER:
+            read = 0
+            if stop.wait(_PAUSE):
+                raise CleanupStopped
+        yield batch
 
 
 def _digest(key: bytes) -> bytes:

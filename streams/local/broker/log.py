@@ -9,6 +9,7 @@ import mmap
 import os
 import shutil
 import threading
+from bisect import bisect_right
 from pathlib import Path
 
 import structlog
@@ -88,12 +89,11 @@ class Log:
         if not self.start <= offset <= self.end:
             raise OffsetOutOfRangeError(f"offset {offset} is not within {self.start} to {self.end}")
         segments = self.segments
-        for segment, following in zip(segments, (*segments[1:], None), strict=True):
-            if following is None or following.base > offset:
-                data = segment.read(offset, limit, at_least_one=at_least_one)
-                # A compacted segment may hold nothing at or after the offset: the next one does.
-                if data or segment.index.end > offset:
-                    return data
+        nearest = bisect_right(segments, offset, key=lambda segment: segment.base) - 1
+        for segment in segments[max(nearest, 0) :]:
+            data = segment.read(offset, limit, at_least_one=at_least_one)
+            if data is not None:
+                return data
         return b""
 
     def offset_at_time(self, timestamp: int) -> tuple[int, int] | None:

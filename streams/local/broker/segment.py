@@ -114,11 +114,12 @@ class Segment:
             raise
         self.index.note(header)
 
-    def read(self, offset: int, limit: int, *, at_least_one: bool) -> bytes:
+    def read(self, offset: int, limit: int, *, at_least_one: bool) -> bytes | None:
         """Return batches from the one that holds ``offset`` (or the next after a hole), about ``limit`` bytes.
 
         The last batch may be cut off, as the protocol allows; the first is whole. If it alone is larger than
-        ``limit`` it comes all the same with ``at_least_one``, else nothing does.
+        ``limit`` it comes all the same with ``at_least_one``, else nothing does. None: the segment holds nothing
+        there, and the next one is to be asked.
         """
         size = self.index.size
         for position, header in self.headers(self._before(offset)):
@@ -126,7 +127,7 @@ class Segment:
                 if header.size > limit and not at_least_one:
                     return b""
                 return os.pread(self.fd, min(max(limit, header.size), size - position), position)
-        return b""
+        return None
 
     def batch_at_time(self, timestamp: int) -> bytes | None:
         """Return the first batch that reaches ``timestamp`` (ms), or None."""
