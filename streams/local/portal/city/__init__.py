@@ -6,25 +6,30 @@ its own, so a block does not depend on what was generated before it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
 from streams.errors import RequestError
-from streams.local.portal.city import clock, columns, outcomes
+from streams.local.portal.city import clock, outcomes
 from streams.local.portal.city.crashes import crashes
 from streams.local.portal.city.draws import Codes, generator
 from streams.local.portal.city.people import people, results
 from streams.local.portal.city.units import MOTORCYCLES, units
+from streams.local.portal.datasets import DATASETS
 
 __all__ = ["City", "Tables"]
 
 Tables = dict[str, pl.DataFrame]
 
+_CHICAGO = ZoneInfo("America/Chicago")
 _EPOCH = date(2013, 1, 1)  # ids count from here
 _BLOCK = 50_000  # crashes
 _IDS_A_DAY = 400_000  # the lower half for history, the upper for what happens live
+_SYSTEM = (":created_at", ":updated_at")
 _HISTORY, _LIVE = 1, 2  # purposes of a generator
 
 
@@ -56,27 +61,28 @@ class City:
             )
         closed = clock.to_utc(pl.Series([datetime.combine(end, datetime.min.time())], dtype=pl.Datetime("ms")))[0]
         for first, last in _blocks(days, counts):
-            tables, _ = self._block(_HISTORY, days[first:last], counts[first:last])
+            tables, _ = _block(self.seed, _HISTORY, days[first:last], counts[first:last])
             yield {
-                name: table.with_columns(pl.col(*columns.SYSTEM).clip(upper_bound=pl.lit(closed, pl.Datetime("ms"))))
+                name: table.with_columns(pl.col(*_SYSTEM).clip(upper_bound=pl.lit(closed, pl.Datetime("ms"))))
                 for name, table in tables.items()
             }
 
     def happening(self, moment: datetime, seconds: float) -> Tables:
-        """The crashes of [moment, moment + seconds), local time, at the natural rate; one chunk as in `history`.
+        """The crashes of [moment, moment + seconds) at the natural rate; one chunk as in `history`.
 
-        Windows that adjoin neither repeat nor miss a crash. A crash's published time may be up to an hour
-        before the window, as officers round down. Its ids never meet those of `history`.
+        `moment` without a time zone is Chicago's wall time. Windows that adjoin neither repeat nor miss a
+        crash. A crash's published time may be up to an hour before the window, as officers round down. Its
+        ids never meet those of `history`.
         """
-        if moment.tzinfo is not None:
-            raise RequestError("the moment has a time zone", field="moment", hint="give Chicago's wall time")
-        until = moment + timedelta(seconds=seconds)
+        begin = moment.replace(tzinfo=_CHICAGO) if moment.tzinfo is None else moment
+        begin = begin.astimezone(UTC).replace(tzinfo=None)
+        end = begin + timedelta(seconds=seconds)
+        first, last = (utc.replace(tzinfo=UTC).astimezone(_CHICAGO).date() for utc in (begin, end))
         parts = []
-        for n in range((until.date() - moment.date()).days + 1):
-            tables, at = self._day(moment.date() + timedelta(n))
-            happened = tables["crashes"].filter((at >= moment) & (at < until))
-            parts.append({name: table.join(happened.select("crash_record_id"), on="crash_record_id", how="semi")
-                          for name, table in tables.items()})  # fmt: skip
+        for n in range((last - first).days + 1):
+            tables, at = _day(self.seed, first + timedelta(n))
+            ids = tables["crashes"].filter((at >= begin) & (at < end)).select("crash_record_id")
+            parts.append({name: table.join(ids, on="crash_record_id", how="semi") for name, table in tables.items()})
         return {name: pl.concat(part[name] for part in parts) for name in parts[0]}
 
     def truth(self, crashes: pl.DataFrame, vehicles: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
@@ -95,26 +101,28 @@ class City:
         counts: Codes = rng.multinomial(crashes, weights / weights.sum())
         return counts
 
-    def _day(self, day: date) -> tuple[Tables, pl.Series]:
-        return self._block(_LIVE, [day], np.array([clock.natural(self.seed, day)]))
 
-    def _block(self, purpose: int, days: Sequence[date], counts: Codes) -> tuple[Tables, pl.Series]:
-        """The tables of some days, and the exact moment of each crash."""
-        rng = generator(self.seed, purpose, days[0].toordinal(), len(days), int(counts.sum()))
-        half = 0 if purpose == _HISTORY else _IDS_A_DAY // 2
-        base = np.array([(day - _EPOCH).days * _IDS_A_DAY + half for day in days])
-        block, moments = crashes(rng, self.seed, days, counts)
-        parts = units(rng, block, base, np.array([day.year for day in days]))
-        persons = people(rng, block, parts, base)
-        created, updated = _stamps(rng, block.filed)
-        n_units, n_people = len(parts.frame), len(persons.frame)
-        return {
-            "crashes": _published(results(block, parts, persons), columns.CRASHES, created, updated),
-            "vehicles": _published(parts.frame, columns.VEHICLES, *_later(rng, created, updated, parts.crash, n_units)),
-            "people": _published(
-                persons.frame, columns.PEOPLE, *_later(rng, created, updated, persons.crash, n_people)
-            ),
-        }, moments
+def _block(seed: int, purpose: int, days: Sequence[date], counts: Codes) -> tuple[Tables, pl.Series]:
+    """The tables of some days, and the exact moment of each crash (local)."""
+    rng = generator(seed, purpose, days[0].toordinal(), len(days), int(counts.sum()))
+    half = 0 if purpose == _HISTORY else _IDS_A_DAY // 2
+    base = np.array([(day - _EPOCH).days * _IDS_A_DAY + half for day in days])
+    block, moments = crashes(rng, seed, days, counts)
+    parts = units(rng, block, base, np.array([day.year for day in days]))
+    persons = people(rng, block, parts, base)
+    created, updated = _stamps(rng, block.filed)
+    return {
+        "crashes": _published("crashes", results(block, parts, persons), created, updated),
+        "vehicles": _published("vehicles", parts.frame, *_later(rng, created, updated, parts.crash)),
+        "people": _published("people", persons.frame, *_later(rng, created, updated, persons.crash)),
+    }, moments
+
+
+@lru_cache(maxsize=4)
+def _day(seed: int, day: date) -> tuple[Tables, pl.Series]:
+    """A day at the natural rate, with the exact moments in UTC."""
+    tables, moments = _block(seed, _LIVE, [day], np.array([clock.natural(seed, day)]))
+    return tables, clock.to_utc(moments)
 
 
 def _blocks(days: Sequence[date], counts: Codes) -> Iterator[tuple[int, int]]:
@@ -137,15 +145,16 @@ def _stamps(rng: np.random.Generator, filed: pl.Series) -> tuple[Codes, Codes]:
     return created, created + amended
 
 
-def _later(rng: np.random.Generator, created: Codes, updated: Codes, crash: Codes, n: int) -> tuple[Codes, Codes]:
-    """Vehicles and people come with their crash, one crash in twelve a good while after it."""
+def _later(rng: np.random.Generator, created: Codes, updated: Codes, crash: Codes) -> tuple[Codes, Codes]:
+    """Vehicles and people come with their crash, those of one crash in twelve a good while after it."""
     delay = (3_600_000 * rng.exponential(10.0, len(created))).astype(np.int64) * (rng.random(len(created)) < 0.08)
     born = (created + delay)[crash]
-    return born, np.maximum(born, np.where(rng.random(n) < 0.5, updated[crash], 0))
+    return born, np.maximum(born, np.where(rng.random(len(crash)) < 0.5, updated[crash], 0))
 
 
-def _published(frame: pl.DataFrame, names: list[str], created: Codes, updated: Codes) -> pl.DataFrame:
-    return frame.with_columns(
-        pl.Series(":created_at", created).cast(pl.Datetime("ms")),
-        pl.Series(":updated_at", updated).cast(pl.Datetime("ms")),
-    ).select(*names, *columns.SYSTEM)
+def _published(name: str, frame: pl.DataFrame, created: Codes, updated: Codes) -> pl.DataFrame:
+    stamps = (
+        pl.Series(column, times).cast(pl.Datetime("ms"))
+        for column, times in zip(_SYSTEM, (created, updated), strict=True)
+    )
+    return frame.with_columns(*stamps).select(*DATASETS[name].columns, *_SYSTEM)

@@ -6,7 +6,7 @@ SEX = Table({"M": 1, "F": 1, "X": 1, None: 1})
 SEAT = Table({None: 1, "3": 481, "6": 175, "4": 125, "2": 56, "5": 38, "1": 40, "10": 30, "12": 25, "7": 11, "11": 11,
               "8": 3, "9": 2})  # fmt: skip
 DRIVER_BELT = Table({
-    "USAGE UNKNOWN": 530, "SAFETY BELT USED": 434, "NONE PRESENT": 24, "SAFETY BELT NOT USED": 4.6,
+    "USAGE UNKNOWN": 385, "SAFETY BELT USED": 579, "NONE PRESENT": 24, "SAFETY BELT NOT USED": 4.6,
     "SHOULD/LAP BELT USED IMPROPERLY": 0.3, None: 1.5,
 })  # fmt: skip
 PASSENGER_BELT = Table({
