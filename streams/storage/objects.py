@@ -35,6 +35,10 @@ PING_SECONDS = 5.0
 # Marks whose conditional put an object is; see `S3Objects.put`. Never shown to callers.
 WRITER = "writer"
 
+# How metadata is written: %-encoded but for what is printable, and never empty, since some stores drop that.
+PLAIN = "!\"#$&'()*+,/:;<=>?@[]^`{|}"
+EMPTY = "%"
+
 CREDENTIALS_HINT = "check CRASH_S3_ACCESS_KEY and CRASH_S3_SECRET_KEY"
 ENDPOINT_HINT = "check CRASH_S3_ENDPOINT_URL and that the store is up"
 DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "401"}
@@ -99,7 +103,12 @@ class Objects(Protocol):
         """What is known of the object, without its body; ``ObjectMissing``."""
 
     def list(self, bucket: str, prefix: str = "", *, start_after: str = "") -> AsyncIterator[ObjectInfo]:
-        """Every object whose key starts with ``prefix`` and comes after ``start_after``, in order of keys."""
+        """Every object whose key starts with ``prefix`` and comes after ``start_after``, in order of keys.
+
+        Keys are bytes in order for S3 and MinIO, and paths for SeaweedFS: `a/b` comes after `a-b` for the ones
+        and before it for the other. Each goes on where it stopped, so ``start_after`` must be a key that was listed
+        by the same store. For both, no key may be a folder of another (`a` beside `a/b`).
+        """
 
     async def delete(self, bucket: str, keys: Iterable[str]) -> None:
         """Delete the objects; those that are not there are no error."""
@@ -174,10 +183,10 @@ class S3Objects:
         try:
             with self._errors(f"put {bucket}/{key}"):
                 await self._client.put_object(**request)
-        except ObjectExists as lost:
-            # The answer to a put may be lost on its way, and then the client's own retry finds the object it
-            # has just written. Who wrote it tells that from a race that was lost.
-            if not _retried(lost) or await self._writer(bucket, key) != writer:
+        except ObjectExists:
+            # The answer to a put may be lost on its way, and then the HTTP client's own retry finds the object
+            # that it has just written. Who wrote it tells that from a race that was lost.
+            if await self._writer(bucket, key) != writer:
                 raise
 
     async def get(self, bucket: str, key: str) -> tuple[bytes, ObjectInfo]:
@@ -185,8 +194,8 @@ class S3Objects:
         what = f"get {bucket}/{key}"
         with self._errors(what):
             answer = await self._client.get_object(Bucket=bucket, Key=key)
-            async with answer["Body"] as stream:
-                body = await stream.read()  # checks the length and, where the store kept one, the checksum
+            async with answer["Body"]:  # what this yields is the bare response, which checks nothing
+                body = await answer["Body"].read()  # checks the length and, where the store has one, the checksum
         return body, _info(key, answer)
 
     async def head(self, bucket: str, key: str) -> ObjectInfo:
@@ -195,9 +204,7 @@ class S3Objects:
             answer = await self._client.head_object(Bucket=bucket, Key=key)
         return _info(key, answer)
 
-    async def list(
-        self, bucket: str, prefix: str = "", *, start_after: str = ""
-    ) -> AsyncIterator[ObjectInfo]:
+    async def list(self, bucket: str, prefix: str = "", *, start_after: str = "") -> AsyncIterator[ObjectInfo]:
         """See `Objects.list`. Asks for the next page only when the last one is used up."""
         request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "StartAfter": start_after}
         while True:
@@ -253,8 +260,11 @@ class S3Objects:
                 await self._client.list_buckets()
 
     async def _writer(self, bucket: str, key: str) -> str | None:
-        with self._errors(f"head {bucket}/{key}"):
-            answer = await self._client.head_object(Bucket=bucket, Key=key)
+        try:
+            with self._errors(f"head {bucket}/{key}"):
+                answer = await self._client.head_object(Bucket=bucket, Key=key)
+        except ObjectMissing:  # deleted in between
+            return None
         return answer["Metadata"].get(WRITER)
 
     @contextmanager
@@ -268,9 +278,7 @@ class S3Objects:
             raise StorageError(f"cannot {what}: {error}", hint=ENDPOINT_HINT) from error
         except (BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = str(error) or type(error).__name__
-            raise StoreUnavailable(
-                f"cannot {what} at {self._endpoint}: {reason}", hint=ENDPOINT_HINT
-            ) from error
+            raise StoreUnavailable(f"cannot {what} at {self._endpoint}: {reason}", hint=ENDPOINT_HINT) from error
 
     def _refused(self, what: str, status: int, answer: Mapping[str, Any]) -> StorageError:
         code = answer.get("Code") or str(status)
@@ -292,18 +300,17 @@ def _status(error: ClientError) -> int:
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
-def _retried(error: ObjectExists) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, ClientError) and cause.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
-
-
 def _info(key: str, answer: Any) -> ObjectInfo:
     return ObjectInfo(
         key=key,
         size=answer["ContentLength"],
         etag=answer["ETag"].strip('"'),
         modified=answer["LastModified"].astimezone(UTC),
-        metadata={name: unquote(value) for name, value in answer["Metadata"].items() if name != WRITER},
+        metadata={
+            name: "" if value == EMPTY else unquote(value)
+            for name, value in answer["Metadata"].items()
+            if name != WRITER
+        },
         content_type=answer.get("ContentType"),
         content_encoding=answer.get("ContentEncoding") or None,
     )
@@ -316,7 +323,7 @@ def _encoded(metadata: Mapping[str, str]) -> dict[str, str]:
             raise StorageError(
                 f"metadata name {name!r} would not survive", field=name, hint="use a-z, 0-9, - and _ only"
             )
-    encoded = {name: quote(value, safe="!\"#$&'()*+,/:;<=>?@[]^`{|}") for name, value in metadata.items()}
+    encoded = {name: quote(value, safe=PLAIN) or EMPTY for name, value in metadata.items()}
     size = sum(len(name) + len(value) for name, value in encoded.items())
     if size > METADATA_LIMIT:
         raise StorageError(

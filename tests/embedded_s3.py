@@ -1,0 +1,41 @@
+"""The embedded S3 store under its supervisor, as `crash-stream up` runs it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.local.ports import choose_port
+from streams.local.s3 import GRPC, embedded_s3
+from streams.local.supervisor import Supervisor
+from streams.storage.objects import S3Objects
+
+
+@dataclass
+class Store:
+    endpoint_url: str
+    access_key: str
+    secret_key: str
+    supervisor: Supervisor | None = None
+
+    def client(self, *, secret_key: str | None = None, access_key: str | None = None) -> S3Objects:
+        return S3Objects(self.endpoint_url, access_key or self.access_key, secret_key or self.secret_key)
+
+    @property
+    def pid(self) -> int:
+        assert self.supervisor
+        (status,) = self.supervisor.status()
+        assert status.pid
+        return status.pid
+
+
+@asynccontextmanager
+async def embedded_store(data_dir: Path) -> AsyncIterator[Store]:
+    """A store over ``data_dir``, on ports that are free now."""
+    taken: set[int] = set()
+    port = choose_port(0, taken=taken, twin=GRPC)
+    store = Store(f"http://127.0.0.1:{port}", "crash-stream", "a secret of at least some length")
+    part = embedded_s3(data_dir, port=port, access_key=store.access_key, secret_key=store.secret_key, taken=taken)
+    async with Supervisor(data_dir.with_name(f"{data_dir.name}-logs")) as store.supervisor:
+        await store.supervisor.start([part])
+        yield store
