@@ -1,11 +1,12 @@
 """The embedded broker after a crash: what was acknowledged is there, and what was torn is not in the way."""
 
 import asyncio
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
+from aiokafka.errors import KafkaError, KafkaStorageError, OutOfOrderSequenceNumber
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from tests.embedded_broker import EmbeddedBroker, admin, batch, consumer, create_topic, producer, read, wire
@@ -201,3 +202,23 @@ async def test_members_find_their_group_again_after_a_crash(broker: EmbeddedBrok
     assert record.offset == 5
     async with admin(broker.bootstrap) as client:
         assert await client.list_consumer_group_offsets("g") == {TopicPartition("t", 0): OffsetAndMetadata(6, "")}
+
+
+async def test_a_full_disk_refuses_writes_and_harms_nothing(broker: EmbeddedBroker) -> None:
+    await create_topic(broker.bootstrap, "t")
+    written = await fill(broker, 20)
+    assert broker.process
+    _, most = resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE)
+    # The next write is cut short in the middle, as it is when the last block of a disk is taken.
+    full = log_file(broker).stat().st_size + 50
+    resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE, (full, most))
+    async with wire(broker.bootstrap) as requests:
+        refused = [await requests.produce("t", batch((None, bytes(100)))) for _ in range(3)]
+    assert refused == [(KafkaStorageError.errno, -1)] * 3
+    assert await values(broker) == written
+    resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE, (most, most))
+    written += await fill(broker, 5)
+    assert await values(broker) == written
+    broker.kill()
+    broker.start()
+    assert await values(broker) == written

@@ -64,23 +64,27 @@ async def test_a_killed_worker_goes_on_with_its_table(broker: EmbeddedBroker, tm
                 await client.send("inputs", b'"v%d"' % number, b"k%d" % number)
             await client.flush()
 
-    worker = await start()
+    workers = [await start()]
     try:
         await send(range(2000))
         await until_seen(300)
-        worker.kill()  # in mid-stream
-        await worker.wait()
+        workers[0].kill()  # in mid-stream
         await send(range(2000, 3000))
-        worker = await start()
+        workers.append(await start())
         await until_seen(3000)
+        # The table was recovered from its changelog: it holds every key in the end, not only the second run's.
+        assert max(int(size) for *_, size in await outputs()) == 3000
+        workers.append(await start())
+        await send(range(3000, 4000))
+        await until_seen(4000)
     finally:
-        worker.kill()
-        await worker.wait()
+        for worker in workers:
+            if worker.returncode is None:
+                worker.kill()
+            await worker.wait()
 
     pairs = {(key, value) for key, value, _ in await outputs()}
-    assert pairs == {(f"k{n}", f"v{n}") for n in range(3000)}
-    # The table was recovered from its changelog: it holds every key in the end, not only the second run's.
-    assert max(int(size) for *_, size in await outputs()) == 3000
+    assert pairs == {(f"k{n}", f"v{n}") for n in range(4000)}
     async with admin(broker.bootstrap) as client:
         (changelog,) = await client.describe_topics(["seen-seen-changelog"])
         assert len(changelog["partitions"]) == 3

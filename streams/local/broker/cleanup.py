@@ -55,7 +55,7 @@ def _expire(partition: Log, now: int) -> None:
     excess = partition.size - retention_bytes if retention_bytes is not None else 0
     gone = []
     for segment in partition.segments[:-1]:
-        too_old = retention_ms is not None and segment.index.latest < now - retention_ms
+        too_old = retention_ms is not None and 0 <= segment.index.latest < now - retention_ms
         if not too_old and segment.size > excess:
             break
         gone.append(segment)

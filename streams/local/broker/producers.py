@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
 from aiokafka.errors import InvalidProducerEpoch, OutOfOrderSequenceNumber
 
 from streams.local.broker.batch import Header
+
+log = structlog.get_logger()
 
 _REMEMBERED = 5  # a producer has at most five batches in flight
 _FORGET_AFTER = 24 * 3600 * 1000  # ms, as Kafka's producer.id.expiration.ms
@@ -81,9 +84,14 @@ class Producers:
         unfinished.replace(path)
 
     def load(self, path: Path) -> None:
-        """Read a snapshot, if there is one."""
-        if not path.exists():
+        """Read a snapshot, if there is one that can be read."""
+        try:
+            state = json.loads(path.read_text())
+        except FileNotFoundError:
             return
-        for id_, epoch, seen, last in json.loads(path.read_text()):
+        except ValueError:
+            log.error("unreadable producer snapshot left out", file=str(path))
+            return
+        for id_, epoch, seen, last in state:
             producer = self._by_id[id_] = _Producer(epoch, seen)
             producer.last.extend(_Written(*written) for written in last)
