@@ -1,18 +1,19 @@
 """What people see in a terminal: progress of a run, status, doctor, the summary of a run."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.table import Table as Grid
 
 from monitoring.health import Check, check_all
-from streams.errors import GoldUnavailable, RequestError
+from streams.errors import GoldUnavailable
 from streams.publisher import Publisher, declare_topics
 from streams.records import DATASETS, BackfillRequest
 from streams.settings import Settings
@@ -20,6 +21,7 @@ from streams.storage.gold.client import GoldClient
 from streams.topics import BACKFILL_REQUESTS
 
 POLL_SECONDS = 0.5
+SHOWN_TABLES = ("crashes", "vehicles", "people", "scores", "runs", "dead_letters")
 RUN = "select * from runs where run_id = $run_id"
 RUNS = "select * from runs order by requested_at desc nulls last limit 10"
 
@@ -36,15 +38,13 @@ async def run_backfill(
     wait: bool,
 ) -> int:
     """Publish a backfill request; with `wait`, show its progress. Returns the exit code."""
-    try:
-        request = BackfillRequest(
-            request_id=request_id or f"backfill-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:6]}",
-            start=start,
-            end=end,
-            datasets=tuple(datasets) or DATASETS,
-        )
-    except ValidationError as error:
-        raise RequestError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    wanted = {
+        "request_id": request_id or f"backfill-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:6]}",
+        "start": str(start),
+        "end": str(end),
+        "datasets": list(datasets) or list(DATASETS),
+    }
+    request = BackfillRequest.decode(json.dumps(wanted).encode())
     await declare_topics(settings.broker)
     async with Publisher(settings.broker) as publisher:
         await publisher.publish(BACKFILL_REQUESTS, request)
@@ -135,17 +135,28 @@ def checks_grid(checks: Sequence[Check]) -> Grid:
 async def gold_grid(gold: GoldClient) -> Grid:
     """What is in Gold, a row a table."""
     status = await gold.status()
-    grid = Grid("table", "rows", title="Gold", title_justify="left", caption_justify="left")
-    for name, rows in status["rows"].items():
-        grid.add_row(name, f"{rows:,}")
-    through = f"data through {status['data_through']}" if status["data_through"] else "no crashes yet"
+    grid = Grid("table", Column("rows", justify="right"), title="Gold", title_justify="left", min_width=40)
+    for name in SHOWN_TABLES:
+        grid.add_row(name, f"{status['rows'][name]:,}")
+    through = f"data through {status['data_through'].replace('T', ' ')}" if status["data_through"] else "no crashes yet"
+    grid.caption_justify = "left"
     grid.caption = f"{through}, {status['file_bytes'] / 1e6:,.1f} MB"
     return grid
 
 
 def runs_grid(runs: Sequence[dict[str, Any]]) -> Grid:
     """Runs, newest first."""
-    grid = Grid("run", "status", "from", "to", "windows", "rows", "failures", title="Runs", title_justify="left")
+    grid = Grid(
+        Column("run", no_wrap=True),
+        "status",
+        "from",
+        "to",
+        "windows",
+        "rows",
+        "failures",
+        title="Runs",
+        title_justify="left",
+    )
     for run in runs:
         grid.add_row(
             run["run_id"],
