@@ -36,6 +36,11 @@ async def embedded_store(data_dir: Path) -> AsyncIterator[Store]:
     port = choose_port(0, taken=taken, twin=GRPC)
     store = Store(f"http://127.0.0.1:{port}", "crash-stream", "a secret of at least some length")
     part = embedded_s3(data_dir, port=port, access_key=store.access_key, secret_key=store.secret_key, taken=taken)
-    async with Supervisor(data_dir.with_name(f"{data_dir.name}-logs")) as store.supervisor:
-        await store.supervisor.start([part])
-        yield store
+    try:
+        async with Supervisor(data_dir.with_name(f"{data_dir.name}-logs")) as store.supervisor:
+            await store.supervisor.start([part])
+            yield store
+    finally:
+        for number in taken:  # what it leaves behind when it is killed
+            for name in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):
+                name.unlink()

@@ -25,7 +25,8 @@ class Part:
     """What to start, and how to tell that it serves.
 
     ``env`` is added to the environment of the supervisor. ``ready`` is asked again and again until it says yes,
-    for ``ready_seconds`` at most; an exception counts as a no.
+    for ``ready_seconds`` at most; an exception counts as a no. Asked to stop, it is killed after
+    ``grace_seconds``, or earlier if others have used up the time of the whole run.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Part:
     ready: Callable[[], Awaitable[bool]]
     env: Mapping[str, str] = field(default_factory=dict)
     ready_seconds: float = 30.0
+    grace_seconds: float = 10.0
 
 
 class Child:

@@ -62,6 +62,8 @@ def embedded_s3(data_dir: Path, *, port: int, access_key: str, secret_key: str, 
             "WEED_MASTER_VOLUME_GROWTH_COPY_1": "2",
         },
         ready=lambda: _is_healthy(port),
+        # It ends within one and a half, or now and then not at all. It loses nothing either way.
+        grace_seconds=2.5,
     )
 
 

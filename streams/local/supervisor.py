@@ -128,16 +128,19 @@ class Supervisor:
         self._tasks.clear()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + STOP_SECONDS
-        running = [ward.child for ward in self._wards if ward.child is not None]
+        running = [(ward.part, ward.child) for ward in self._wards if ward.child is not None]
         ends = []
-        for left, child in zip(range(len(running), 0, -1), reversed(running), strict=True):
+        for left, (part, child) in zip(range(len(running), 0, -1), reversed(running), strict=True):
             child.terminate()
             ends.append(asyncio.ensure_future(child.wait()))
             # Those that others lean on get their signal last, but a stubborn part delays them only so long.
-            await asyncio.wait(ends[-1:], timeout=(deadline - loop.time()) / left)
+            share = (deadline - loop.time()) / left
+            _, late = await asyncio.wait(ends[-1:], timeout=min(part.grace_seconds, share))
+            if late and part.grace_seconds < share:
+                child.kill()
         if ends:
             await asyncio.wait(ends, timeout=max(0.0, deadline - loop.time()))
-        for child in running:
+        for _, child in running:
             child.kill()
         if ends:
             await asyncio.wait(ends, timeout=KILL_SECONDS)

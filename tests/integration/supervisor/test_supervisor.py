@@ -231,6 +231,18 @@ signal.pause()
     await gone(*pids)
 
 
+async def test_a_part_may_have_less_time_to_stop(tmp_path: Path) -> None:
+    deaf = (
+        f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SERVES.format(ready=str(tmp_path / 'deaf'))}"
+    )
+    async with watched(tmp_path) as run:
+        await run.supervisor.start([part("deaf", deaf, tmp_path / "deaf", grace_seconds=0.5), serving(tmp_path)])
+        pids = [status.pid or 0 for status in run.supervisor.status()]
+        started = time.monotonic()
+    assert 0.5 <= time.monotonic() - started < 4
+    await gone(*pids)
+
+
 async def test_a_stop_in_the_midst_of_a_restart_leaves_nothing(tmp_path: Path) -> None:
     async with watched(tmp_path) as run:
         await run.supervisor.start([serving(tmp_path)])
