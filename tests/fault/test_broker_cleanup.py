@@ -163,15 +163,15 @@ async def test_a_fresh_tombstone_stays_for_readers_to_see(topic: Topic) -> None:
 
 
 async def test_compaction_killed_at_any_time_loses_no_last_value(topic: Topic) -> None:
-    await topic.create(cleanup_policy="compact", segment_bytes=300 * KIB, min_cleanable_dirty_ratio=0)
+    await topic.create(cleanup_policy="compact", segment_bytes=150 * KIB, min_cleanable_dirty_ratio=0)
     last: dict[bytes, bytes] = {}
     for pause in (0.05, 0.12, 0.2, 0.3):
-        last |= await topic.overwrite(rounds=10, keys=300)
+        last |= await topic.overwrite(rounds=10, keys=150)
         await asyncio.sleep(pause)  # somewhere within the rounds of cleaning that go on
         topic.broker.kill()
         topic.broker.start()
         assert await topic.last_values() == last
-    await until(lambda: topic.size < 1200 * KIB)
+    await until(lambda: topic.size < 600 * KIB)
     assert await topic.last_values() == last
     assert not list(topic.directory.glob("*.tmp"))
 

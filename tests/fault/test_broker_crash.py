@@ -6,10 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka.errors import KafkaError, KafkaStorageError, OutOfOrderSequenceNumber
+from aiokafka.errors import CorruptRecordException, KafkaError, KafkaStorageError, OutOfOrderSequenceNumber
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
-from tests.embedded_broker import EmbeddedBroker, admin, batch, consumer, create_topic, producer, read, wire
+from tests.embedded_broker import (
+    CLIENTS_LEAK,
+    EmbeddedBroker,
+    admin,
+    batch,
+    consumer,
+    create_topic,
+    producer,
+    read,
+    wire,
+)
+
+pytestmark = CLIENTS_LEAK
 
 
 @pytest.fixture
@@ -139,6 +152,21 @@ async def test_damage_in_the_middle_costs_its_batch_only(broker: EmbeddedBroker)
         assert damaged.read_bytes() == contents[name]
         after = await fill(broker, 1, name)
         assert (await values(broker, name))[-1:] == after
+
+
+async def test_damage_in_a_closed_segment_is_told_not_skipped(broker: EmbeddedBroker) -> None:
+    await create_topic(broker.bootstrap, "t", segment_bytes=1000)
+    await fill(broker, 20, size=100)
+    broker.kill()
+    first = min(broker.partition_dir("t").glob("*.log"))
+    content = bytearray(first.read_bytes())
+    content[batch_start(content, 2) + 16] ^= 0x55  # the format's version
+    first.write_bytes(content)
+    broker.start()
+    async with wire(broker.bootstrap) as requests:
+        request = FetchRequest(100, 1, 2**20, 0, [("t", [(0, 2, 2**20)])])
+        ((_, ((_, error, *_),)),) = (await requests.send(request)).topics
+    assert error == CorruptRecordException.errno
 
 
 async def test_a_batch_sent_again_after_a_crash_is_stored_once(broker: EmbeddedBroker) -> None:

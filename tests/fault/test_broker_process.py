@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded_broker import EmbeddedBroker, consumer, create_topic, free_port, producer, read
+from tests.embedded_broker import CLIENTS_LEAK, EmbeddedBroker, consumer, create_topic, free_port, producer, read
+
+pytestmark = CLIENTS_LEAK
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 import streams.local.broker
+from monitoring.logs import configure_logs
 from streams.errors import LocalError
 from streams.local.broker.server import serve
 
@@ -16,15 +17,7 @@ from streams.local.broker.server import serve
 def main() -> None:
     """Parse the arguments, run, and exit: 0 after SIGTERM or Ctrl-C, 1 if the broker cannot start."""
     arguments = _parser().parse_args()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    configure_logs("broker", "info")
     try:
         asyncio.run(_run(arguments))
     except LocalError as error:

@@ -15,7 +15,7 @@ from aiokafka.errors import (
     UnsupportedVersionError,
 )
 
-from streams.local.broker.configs import TopicConfig
+from streams.local.broker.configs import KNOWN, TopicConfig
 from streams.local.broker.topics import Topic, Topics
 from streams.local.broker.wire import APIS, Client, Message, refusal
 
@@ -95,8 +95,8 @@ class Admin:
             entries, outcome = [], refusal(None)
             try:
                 config = self.topics.topic(_topic_of(asked)).config
-                names = config.all() if asked["config_names"] is None else asked["config_names"]
-                entries = [_config_entry(name, config) for name in config.all() if name in names]
+                wanted = asked["config_names"]
+                entries = [_config_entry(name, config) for name in KNOWN if wanted is None or name in wanted]
             except BrokerResponseError as error:
                 outcome = refusal(error)
             answers.append({**_resource(asked), **outcome, "config_entries": entries})

@@ -33,7 +33,7 @@ class _Known(NamedTuple):
     expected: str
 
 
-_KNOWN = {
+KNOWN = {
     "cleanup.policy": _Known("delete", _policy, "delete, compact or compact,delete"),
     "compression.type": _Known("producer", "producer".__eq__, "producer: batches are stored as they came"),
     "delete.retention.ms": _Known("86400000", _whole(0), "milliseconds"),
@@ -59,19 +59,15 @@ class TopicConfig:
         """Set these and only these; None means the default. InvalidConfigurationError names what is wrong."""
         chosen = {name: value for name, value in values.items() if value is not None}
         for name, value in chosen.items():
-            known = _KNOWN.get(name)
+            known = KNOWN.get(name)
             if known is None:
-                raise InvalidConfigurationError(f"unknown topic config {name}; known: {', '.join(_KNOWN)}")
+                raise InvalidConfigurationError(f"unknown topic config {name}; known: {', '.join(KNOWN)}")
             if not known.valid(value):
                 raise InvalidConfigurationError(f"{name} cannot be {value!r}; expected: {known.expected}")
         self.chosen = chosen
 
-    def all(self) -> dict[str, str]:
-        """Every config by name, defaults included."""
-        return {name: self[name] for name in _KNOWN}
-
     def __getitem__(self, name: str) -> str:
-        return self.chosen.get(name, _KNOWN[name].default)
+        return self.chosen.get(name, KNOWN[name].default)
 
     @property
     def max_message_bytes(self) -> int:

@@ -101,7 +101,7 @@ class Log:
         for segment in self.segments:
             if segment.index.latest < timestamp:
                 continue
-            data = segment.batch_at_time(timestamp)
+            data = segment.batch_at_time(timestamp, self.start)
             for record in records_of(data) if data else ():
                 if record.timestamp >= timestamp and record.offset >= self.start:
                     return record.offset, record.timestamp

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 
-from aiokafka.errors import BrokerResponseError, KafkaStorageError
+import structlog
+from aiokafka.errors import BrokerResponseError, KafkaStorageError, UnknownError
 
 from streams.local.broker.log import Log
+
+log = structlog.get_logger()
 
 
 class Partition:
@@ -60,7 +63,12 @@ class Partition:
             except BrokerResponseError as refused:
                 results.append(refused)
             except OSError as error:
+                log.exception("write failed", directory=str(self.log.directory))
                 results.append(KafkaStorageError(str(error)))
+            except Exception as error:
+                # One batch must not end the writer, on which every later one waits.
+                log.exception("append failed", directory=str(self.log.directory))
+                results.append(UnknownError(str(error)))
         return results
 
 

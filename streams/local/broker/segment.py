@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from aiokafka.errors import CorruptRecordException
+
 from streams.local.broker.batch import HEADER_SIZE, Header, header_of
 
 _INDEX_EVERY = 64 * 1024
@@ -88,12 +90,14 @@ class Segment:
         return self._index.size if self._index else os.fstat(self.fd).st_size
 
     def headers(self, position: int = 0) -> Iterator[tuple[int, Header]]:
-        """Walk ``(position, header)`` of the whole batches from ``position`` on."""
+        """Walk ``(position, header)`` of the batches from ``position`` on; CorruptRecordException at damage."""
         size = self.size
-        while position + HEADER_SIZE <= size:
-            header = header_of(os.pread(self.fd, HEADER_SIZE, position))
-            if not header.plausible or position + header.size > size:
-                return
+        while position < size:
+            content = os.pread(self.fd, HEADER_SIZE, position)
+            header = header_of(content) if len(content) == HEADER_SIZE else None
+            if header is None or not header.plausible or position + header.size > size:
+                # Going on behind it would be to skip records and not say so.
+                raise CorruptRecordException(f"{self.path} is damaged at byte {position}")
             yield position, header
             position += header.size
 
@@ -129,12 +133,12 @@ class Segment:
                 return os.pread(self.fd, min(max(limit, header.size), size - position), position)
         return None
 
-    def batch_at_time(self, timestamp: int) -> bytes | None:
-        """Return the first batch that reaches ``timestamp`` (ms), or None."""
+    def batch_at_time(self, timestamp: int, start: int) -> bytes | None:
+        """Return the first batch that reaches ``timestamp`` (ms) and ends after offset ``start``, or None."""
         entries = self.index.entries
         nearest = bisect_right(entries, timestamp - 1, key=lambda entry: entry.latest_before) - 1
         for position, header in self.headers(entries[nearest].position if entries else 0):
-            if header.max_timestamp >= timestamp:
+            if header.max_timestamp >= timestamp and header.end_offset > start:
                 return os.pread(self.fd, header.size, position)
         return None
 
