@@ -73,7 +73,12 @@ def test_the_same_city_in_another_process():
     program = "from tests.unit.city.test_history import small; print(small())"
     surroundings = os.environ | {"PYTHONHASHSEED": "4711", "POLARS_MAX_THREADS": "1"}
     other = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env=surroundings, check=True
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=surroundings,
+        cwd=Path(__file__).parents[3],
+        check=True,
     )
     assert other.stdout.strip() == small()
 

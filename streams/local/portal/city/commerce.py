@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from streams.local.portal.city.draws import Codes, Flags, Table, chance
+from streams.local.portal.city.draws import Codes, Flags, Table, chance, kept, texts
 
 _UNKNOWN = {"UNK": 30, "UNKNOWN": 20, "N/A": 3, "NONE": 3, "DNA": 3}
 _FLAG_U = {"N": 86, "U": 13, "Y": 0.2}
@@ -64,8 +64,8 @@ _NUMBERS = {"usdot_no": (0.58, 3_500_000), "ccmc_no": (0.126, 900_000), "ilcc_no
             "idot_permit_no": (0.059, 900_000)}  # fmt: skip
 
 
-def commercial(rng: np.random.Generator, present: Flags, base: Codes) -> list[pl.Series]:
-    """All commercial columns of some units; `base` is the first id of each unit's day."""
+def commercial(rng: np.random.Generator, present: Flags, ids: Codes) -> list[pl.Series]:
+    """All commercial columns: filled where `present`, with `ids` as the cmv_id."""
     n = int(present.sum())
     at = np.full(len(present), n, dtype=np.uint32)  # null, appended last
     at[present] = np.arange(n)
@@ -73,14 +73,11 @@ def commercial(rng: np.random.Generator, present: Flags, base: Codes) -> list[pl
     def spread(values: pl.Series, name: str) -> pl.Series:
         return pl.concat([values, pl.Series([None], dtype=pl.String)]).gather(at).alias(name)
 
-    day = base[present]
-    rank = np.arange(n) - np.searchsorted(day, day)
-    columns = [spread(pl.Series(day + 1 + rank, dtype=pl.Int64).cast(pl.String), "cmv_id")]
+    columns = [spread(texts(ids[present]), "cmv_id")]
     columns += [spread(values.some(rng, chance(rng, share, n)), name) for name, (share, values) in COMMERCIAL.items()]
     for name, (share, greatest) in _NUMBERS.items():
-        number = pl.Series(rng.integers(1, greatest, n)).cast(pl.String)
+        number = texts(rng.integers(1, greatest, n))
         word = Table(_UNKNOWN).some(rng, chance(rng, 0.12, n))
         text = word.fill_null(number)
-        known = pl.Series(chance(rng, share, n))
-        columns.append(spread(pl.select(pl.when(known).then(text)).to_series(), name))
+        columns.append(spread(kept(chance(rng, share, n), text), name))
     return columns

@@ -17,6 +17,7 @@ from streams.local.portal.city.draws import (
     Table,
     chance,
     sigmoid,
+    texts,
     yes_no,
 )
 from streams.local.portal.city.frequencies import (
@@ -149,10 +150,10 @@ def _location(rng: np.random.Generator, spot: Codes) -> dict[str, pl.Series]:
     )
     street_names = Table(dict.fromkeys(here.names, 1.0))
     return {
-        "street_no": pl.Series(np.maximum(np.abs(number), 1)).cast(pl.String),
+        "street_no": texts(np.maximum(np.abs(number), 1)),
         "street_direction": Table({"N": 1, "S": 1, "E": 1, "W": 1}).gather(compass),
         "street_name": street_names.gather(here.street[spot]),
-        "beat_of_occurrence": pl.Series(here.beat[spot]).cast(pl.String),
+        "beat_of_occurrence": texts(here.beat[spot]),
         **{name: frame[name] for name in frame.columns},
     }
 
@@ -218,8 +219,8 @@ def crashes(rng: np.random.Generator, seed: int, days: Sequence[date], counts: C
     damage = np.where(wear < -1.52, 0, np.where(wear < -0.46, 1, 2))
     junction = np.isin(site, [SITES.index("signal"), SITES.index("stop")])
     lot = site == SITES.index("lot")
-    controlled = CONTROL.mask("NO CONTROLS")[control]
-    device = np.where(controlled, DEVICE.code("NO CONTROLS"), DEVICE.codes(rng, n))
+    uncontrolled = CONTROL.mask("NO CONTROLS")[control]
+    device = np.where(uncontrolled, DEVICE.code("NO CONTROLS"), DEVICE.codes(rng, n))
     device = np.where(CONTROL.mask("UNKNOWN")[control], DEVICE.code("UNKNOWN"), device)
     work_zone = chance(rng, 0.0056, n)
     door = FIRST_CRASH.mask("PEDALCYCLIST")[first] * 0.09 + FIRST_CRASH.mask("PARKED MOTOR VEHICLE")[first] * 0.005
@@ -252,7 +253,7 @@ def crashes(rng: np.random.Generator, seed: int, days: Sequence[date], counts: C
         "work_zone_i": yes_no(rng, n, work_zone.astype(np.float64), 0.0013),
         "work_zone_type": WORK_ZONE.some(rng, work_zone & chance(rng, 0.78, n)),
         "workers_present_i": yes_no(rng, n, 0.24 * work_zone, 0.03 * work_zone),
-        "num_units": pl.Series(units).cast(pl.String),
+        "num_units": texts(units),
         "crash_hour": at.dt.hour().cast(pl.String),
         "crash_day_of_week": (at.dt.weekday() % 7 + 1).cast(pl.String),
         "crash_month": at.dt.month().cast(pl.String),

@@ -123,4 +123,22 @@ def yes_no(rng: np.random.Generator, n: int, yes: Floats | float, no: Floats | f
     return FLAG.gather(np.where(u < yes, 0, np.where(u < yes + no, 1, -1)))
 
 
+def kept(keep: Flags, values: pl.Series) -> pl.Series:
+    """`values` where `keep`, null elsewhere."""
+    return pl.DataFrame({"keep": keep, "values": values}).select(pl.when("keep").then("values")).to_series()
+
+
+def texts(numbers: Codes | Floats) -> pl.Series:
+    """Numbers as published."""
+    return pl.Series(numbers).cast(pl.String)
+
+
+def numbered(base: Codes, day: Codes, counted: Flags) -> Codes:
+    """Ids for the rows `counted`, from `base[day] + 1` on in each day; `day` ascends."""
+    rank = np.cumsum(counted)
+    before = np.concatenate([[0], rank])[np.searchsorted(day, np.arange(len(base)))]
+    ids: Codes = base[day] + rank - before[day]
+    return ids
+
+
 FLAG = Table({"Y": 1, "N": 1})

@@ -9,7 +9,7 @@ import polars as pl
 from streams.local.portal.city import outcomes
 from streams.local.portal.city import people_frequencies as of
 from streams.local.portal.city.crashes import Crashes
-from streams.local.portal.city.draws import Codes, Flags, Floats, Table, chance, sigmoid, yes_no
+from streams.local.portal.city.draws import Codes, Flags, Floats, Table, chance, kept, numbered, sigmoid, texts, yes_no
 from streams.local.portal.city.frequencies import PRIMARY_CAUSE
 from streams.local.portal.city.units import MOTORCYCLES, Units
 from streams.local.portal.city.vehicle_frequencies import UNIT_TYPE
@@ -39,13 +39,8 @@ def _ages(rng: np.random.Generator, passenger: Flags, walks: Flags, vague: Flags
     odd = chance(rng, 0.0025, n)
     age = np.where(odd, np.where(chance(rng, 0.8, n), 0, rng.integers(100, 111, n)), age)
     share = np.where(passenger, 0.26, np.where(walks, 0.20, np.where(vague, 0.47, 0.085)))
-    published = _kept(~chance(rng, share, n), pl.Series(age).cast(pl.String))
+    published = kept(~chance(rng, share, n), texts(age))
     return age, published
-
-
-def _kept(keep: Flags, values: pl.Series) -> pl.Series:
-    """`values` where `keep`, null elsewhere."""
-    return pl.DataFrame({"k": keep, "v": values}).select(pl.when("k").then("v")).to_series()
 
 
 def _choose(*cases: tuple[Flags, pl.Series]) -> pl.Series:
@@ -85,13 +80,13 @@ def _ejection(rng: np.random.Generator, kind: dict[str, Flags], impact: Floats, 
     )
     unsure = np.where(vague, 0.14, 0.05)
     codes = np.where((u > 1 - unsure) & (codes == of.EJECTION.code("NONE")), of.EJECTION.code("UNKNOWN"), codes)
-    return _kept(~(kind["PEDESTRIAN"] | chance(rng, 0.004, n)), of.EJECTION.gather(codes))
+    return kept(~(kind["PEDESTRIAN"] | chance(rng, 0.004, n)), of.EJECTION.gather(codes))
 
 
 def _action(rng: np.random.Generator, cause: Codes, at_fault: Flags) -> pl.Series:
     n = len(cause)
     actions = Table([(of.ACTION_OF_CAUSE.get(str(name)), 1.0) for name in PRIMARY_CAUSE.names])
-    blamed = _kept(at_fault & chance(rng, 0.8, n), actions.gather(cause))
+    blamed = kept(at_fault & chance(rng, 0.8, n), actions.gather(cause))
     return blamed.fill_null(of.ACTION.draw(rng, n))
 
 
@@ -132,7 +127,7 @@ def people(rng: np.random.Generator, crashes: Crashes, units: Units, base: Codes
     afoot = walks & chance(rng, 0.92, n)
     bac = np.where(asked, of.BAC.codes(rng, n), -1)
     measured = (bac == of.BAC.code("TEST TAKEN")) & chance(rng, 0.85, n)
-    percent = pl.Series(np.round(np.clip(rng.normal(0.15, 0.07, n), 0.0, 0.42), 2)).cast(pl.String)
+    percent = texts(np.round(np.clip(rng.normal(0.15, 0.07, n), 0.0, 0.42), 2))
     condition = of.CONDITION.codes(rng, n)
     condition = np.where(measured, of.CONDITION.code("IMPAIRED - ALCOHOL"), condition)
     condition = np.where(vague & chance(rng, 0.35, n), of.CONDITION.code("UNKNOWN"), condition)
@@ -153,16 +148,16 @@ def people(rng: np.random.Generator, crashes: Crashes, units: Units, base: Codes
         _gear(rng, kind, age, vague).alias("safety_equipment"),
         airbag.alias("airbag_deployed"),
         _ejection(rng, kind, units.impact[unit], vague).alias("ejection"),
-        _kept(told, _action(rng, crashes.cause[crash], units.striker[unit] & on_wheels)).alias("driver_action"),
+        kept(told, _action(rng, crashes.cause[crash], units.striker[unit] & on_wheels)).alias("driver_action"),
         of.VISION.some(rng, told).alias("driver_vision"),
-        _kept(told, of.CONDITION.gather(condition)).alias("physical_condition"),
+        kept(told, of.CONDITION.gather(condition)).alias("physical_condition"),
         _choose((afoot & cyclist, of.BICYCLE_ACTION.draw(rng, n)),
                 (afoot, of.PED_ACTION.draw(rng, n))).alias("pedpedal_action"),
         of.VISIBILITY.some(rng, afoot).alias("pedpedal_visibility"),
         _choose((afoot & cyclist, of.BICYCLE_LOCATION.draw(rng, n)),
                 (afoot, of.PED_LOCATION.draw(rng, n))).alias("pedpedal_location"),
         of.BAC.gather(bac).alias("bac_result"),
-        _kept(measured, percent).alias("bac_result_value"),
+        kept(measured, percent).alias("bac_result_value"),
         yes_no(rng, n, 0.0004 * asked, 0.0004).alias("cell_phone_use"),
         person_id=_person_ids(passenger, day, base),
     ).drop("crash_unit_id")  # fmt: skip
@@ -172,10 +167,7 @@ def people(rng: np.random.Generator, crashes: Crashes, units: Units, base: Codes
 
 def _person_ids(passenger: Flags, day: Codes, base: Codes) -> pl.Expr:
     """O and the unit's id, or for passengers P and a number of their own."""
-    rank = np.cumsum(passenger)
-    before = np.concatenate([[0], rank])[np.searchsorted(day, np.arange(len(base)))]
-    number = pl.Series(base[day] + rank - before[day]).cast(pl.String)
-    own = pl.concat_str(pl.lit("P"), pl.lit(number))
+    own = pl.concat_str(pl.lit("P"), pl.lit(texts(numbered(base, day, passenger))))
     return pl.when(pl.Series(passenger)).then(own).otherwise(pl.concat_str(pl.lit("O"), pl.col("crash_unit_id")))
 
 
@@ -200,12 +192,12 @@ def _care(rng: np.random.Generator, injury: Codes) -> list[pl.Series]:
     n = len(injury)
     hospital = chance(rng, np.where(injury > 0, 0.80, 0.09), n)
     agency = chance(rng, np.where(injury > 0, 0.66, 0.045), n)
-    run = pl.Series(rng.integers(1000, 99_999, n)).cast(pl.String)
+    run = texts(rng.integers(1000, 99_999, n))
     return [
         of.INJURY.gather(injury).alias("injury_classification"),
         of.HOSPITAL.some(rng, hospital).alias("hospital"),
         of.AGENCY.some(rng, agency).alias("ems_agency"),
-        _kept(agency & chance(rng, 0.1, n), run).alias("ems_run_no"),
+        kept(agency & chance(rng, 0.1, n), run).alias("ems_run_no"),
     ]
 
 
@@ -232,7 +224,7 @@ def results(crashes: Crashes, units: Units, people: People) -> pl.DataFrame:
     return crashes.frame.with_columns(
         of.INJURY.gather(worst).alias("most_severe_injury"),
         _CRASH_TYPE.gather((towed | (hurt > 0)).astype(np.int64)).alias("crash_type"),
-        *(_kept(worst >= 0, pl.Series(values).cast(pl.String)).alias(name) for name, values in counts.items()),
+        *(kept(worst >= 0, texts(values)).alias(name) for name, values in counts.items()),
     )
 
 

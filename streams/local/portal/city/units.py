@@ -1,6 +1,7 @@
 """The vehicle table: one row a unit, whether a vehicle or a pedestrian or cyclist."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,10 @@ from streams.local.portal.city.draws import (
     Table,
     associate,
     chance,
+    kept,
+    numbered,
     sigmoid,
+    texts,
     yes_no,
 )
 from streams.local.portal.city.frequencies import FIRST_CRASH
@@ -58,6 +62,7 @@ class Units:
     deployed: Flags
 
 
+@lru_cache(maxsize=1)
 def _maneuvers() -> tuple[Conditional, Conditional]:
     return associate(FIRST_CRASH, of.MANEUVER, _STRIKING), associate(FIRST_CRASH, of.MANEUVER, _STRUCK)
 
@@ -79,7 +84,7 @@ def _kinds(rng: np.random.Generator, first: Codes, other: Flags, unit_no: Codes)
 
     parked = of_type("PARKED MOTOR VEHICLE")
     kind = np.where(parked, np.where(u < 0.925, _KINDS["PARKED"], np.where(u < 0.95, _KINDS["DRIVERLESS"], 0)), kind)
-    lone = (unit_no == 2) | (unit_no == 1) | (u < 0.35)  # further units are mostly vehicles
+    lone = (unit_no <= 2) | (u < 0.35)  # further units are mostly vehicles
     walker = np.where(u < 0.985, _KINDS["PEDESTRIAN"], _KINDS["NON-MOTOR VEHICLE"])
     cyclist = np.where(u < 0.955, _KINDS["BICYCLE"], _KINDS["NON-MOTOR VEHICLE"])
     kind = np.where(of_type("PEDESTRIAN") & lone, walker, kind)
@@ -95,7 +100,7 @@ def _years(rng: np.random.Generator, crash_year: Codes, present: Flags) -> pl.Se
     typo = np.where(chance(rng, 0.5, n), rng.integers(1900, 1960, n), rng.integers(_NOW + 2, 10_000, n))
     year = np.where(junk, np.where(chance(rng, 0.3, n), 9999, typo), year)
     known = present & chance(rng, 0.865, n)
-    return pl.DataFrame({"y": year, "k": known}).select(pl.when("k").then(pl.col("y").cast(pl.String))).to_series()
+    return kept(known, texts(year))
 
 
 def _makes(rng: np.random.Generator, crash_year: Codes, present: Flags, known: Flags) -> tuple[pl.Series, pl.Series]:
@@ -107,6 +112,11 @@ def _makes(rng: np.random.Generator, crash_year: Codes, present: Flags, known: F
     toyota = np.array([make == "TOYOTA" for make, _ in of.MODELS] + [False])
     formal = toyota[codes] & (crash_year <= 2021) & chance(rng, 0.75, len(present))
     return makes.gather(np.where(formal, len(of.MODELS), codes)), models.gather(codes)
+
+
+def _uses(rng: np.random.Generator, present: Flags, trucks: Flags, buses: Flags) -> pl.Series:
+    special = of.TRUCK_USE.some(rng, trucks).fill_null(of.BUS_USE.some(rng, buses))
+    return special.fill_null(of.VEHICLE_USE.some(rng, present))
 
 
 def _contacts(rng: np.random.Generator, present: Flags, late: Flags) -> dict[str, pl.Series]:
@@ -146,14 +156,6 @@ def units(rng: np.random.Generator, crashes: Crashes, base: Codes, years: Codes)
         kind, [_KINDS[k] for k in ("DRIVER", "PARKED", "DRIVERLESS", "NON-CONTACT VEHICLE", "DISABLED VEHICLE")]
     )
 
-    def ids(counted: Flags) -> Codes:
-        """Numbers from the day's base on, for the units counted."""
-        rank = np.cumsum(counted) - 1
-        at_day = np.searchsorted(day, np.arange(len(base)))
-        before = np.concatenate([[0], np.cumsum(counted)])[at_day]
-        numbers: Codes = base[day] + 1 + rank - before[day]
-        return numbers
-
     striking, struck = _maneuvers()
     fled = crashes.fled[crash] & striker
     impact = crashes.impact[crash] + 0.5 * rng.standard_normal(n)
@@ -170,12 +172,6 @@ def units(rng: np.random.Generator, crashes: Crashes, base: Codes, years: Codes)
     passengers = np.where(is_body(*_BUSES), passengers, np.minimum(passengers, 7))
     deployed = driver & ~rider & chance(rng, sigmoid(-4.45 + 1.45 * impact), n)
     towed = present & chance(rng, sigmoid(-3.5 + 1.45 * impact + 2.2 * deployed), n)
-    use = np.where(present, of.VEHICLE_USE.codes(rng, n), -1)
-    use_text = pl.DataFrame({
-        "use": of.VEHICLE_USE.gather(use),
-        "truck": of.TRUCK_USE.some(rng, is_body(*_TRUCKS)),
-        "bus": of.BUS_USE.some(rng, is_body(*_BUSES)),
-    }).select(pl.coalesce("truck", "bus", "use")).to_series()  # fmt: skip
     maneuver = of.MANEUVER.gather(
         np.where(driver, np.where(striker, striking.codes(rng, first), struck.codes(rng, first)), -1)
     )
@@ -189,37 +185,32 @@ def units(rng: np.random.Generator, crashes: Crashes, base: Codes, years: Codes)
     occupants = np.where(chance(rng, 4e-6, n), 99, occupants)
     no = np.where(chance(rng, 1.5e-5, n), 0, np.where(chance(rng, 8e-7, n), 3_778_035, unit_no))
     tow_word = towed & chance(rng, 0.75, n)
-    to_text = pl.String
-    nullable = pl.DataFrame({
-        "present": present, "vehicle_id": ids(present), "occupant_cnt": occupants, "num_passengers": passengers,
-    }).select(
-        vehicle_id=pl.when("present").then(pl.col("vehicle_id").cast(to_text)),
-        occupant_cnt=pl.when("present").then(pl.col("occupant_cnt").cast(to_text)),
-        num_passengers=pl.when(pl.col("num_passengers") > 0).then(pl.col("num_passengers").cast(to_text)),
-    )  # fmt: skip
     truck = is_body(*_TRUCKS, *_BUSES) & driver
     frame = crashes.frame.select(
         pl.col("crash_record_id", "crash_date").gather(pl.Series(crash, dtype=pl.UInt32))
     ).with_columns(
-        pl.Series("crash_unit_id", ids(np.ones(n, dtype=np.bool_))).cast(to_text),
-        pl.Series("unit_no", no).cast(to_text),
+        texts(numbered(base, day, np.ones(n, dtype=np.bool_))).alias("crash_unit_id"),
+        texts(no).alias("unit_no"),
         of.UNIT_TYPE.gather(kind).alias("unit_type"),
-        nullable["num_passengers"], nullable["vehicle_id"], nullable["occupant_cnt"],
+        kept(passengers > 0, texts(passengers)).alias("num_passengers"),
+        kept(present, texts(numbered(base, day, present))).alias("vehicle_id"),
+        kept(present, texts(occupants)).alias("occupant_cnt"),
         yes_no(rng, n, np.where(truck, 0.24, 0.0012) * present, 0.0064 * present).alias("cmrc_veh_i"),
         make.alias("make"), model.alias("model"),
         of.PLATE_STATE.some(rng, present & ~(fled & chance(rng, 0.25, n))).alias("lic_plate_state"),
         _years(rng, crash_year, present & ~(fled & chance(rng, 0.3, n))).alias("vehicle_year"),
         of.VEHICLE_DEFECT.some(rng, present).alias("vehicle_defect"),
         of.VEHICLE_TYPE.gather(body).alias("vehicle_type"),
-        use_text.alias("vehicle_use"),
+        _uses(rng, present, is_body(*_TRUCKS), is_body(*_BUSES)).alias("vehicle_use"),
         of.DIRECTION.some(rng, present).alias("travel_direction"),
         maneuver.fill_null(parked).alias("maneuver"),
-        yes_no(rng, n, towed.astype(np.float64), 0.0067).alias("towed_i"),
-        yes_no(rng, n, 0.00044 * present, 0.00034).alias("fire_i"),
-        yes_no(rng, n, 0.00145 * present, 0.00048).alias("exceed_speed_limit_i"),
+        yes_no(rng, n, towed.astype(np.float64), 0.0067 * present).alias("towed_i"),
+        yes_no(rng, n, 0.00044 * present, 0.00034 * present).alias("fire_i"),
+        yes_no(rng, n, 0.00145 * present, 0.00048 * present).alias("exceed_speed_limit_i"),
         of.TOWED_BY.some(rng, tow_word).alias("towed_by"),
         of.TOWED_TO.some(rng, tow_word & chance(rng, 0.62, n)).alias("towed_to"),
         **_contacts(rng, present, crash_year >= 2024),
     )  # fmt: skip
-    frame = frame.with_columns(commercial(rng, truck & chance(rng, 0.27, n), base[day]))
+    hauls = truck & chance(rng, 0.27, n)
+    frame = frame.with_columns(commercial(rng, hauls, numbered(base, day, hauls)))
     return Units(frame, crash, kind, striker, passengers, rider, impact, deployed)
