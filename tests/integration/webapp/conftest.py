@@ -26,8 +26,8 @@ def outbox() -> Outbox:
 async def api(sample: Path, tmp_path: Path, outbox: Outbox) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the app; Gold is up, and no other part is."""
     async with (
-        serve_gold(sample) as port,
-        serve_web(nowhere(tmp_path, gold_port=port), outbox) as url,
+        serve_gold(sample) as served,
+        serve_web(nowhere(tmp_path, gold_port=served.port), outbox) as url,
         aiohttp.ClientSession(url) as session,
     ):
         yield session

@@ -57,16 +57,24 @@ def nowhere(data_dir: Path, **more: object) -> Settings:
     return Settings(_env_file=None, **{**given, **more})
 
 
+@dataclass(frozen=True)
+class ServedGold:
+    """A Gold that is served: its port, and itself, to write to."""
+
+    port: int
+    gold: Gold
+
+
 @asynccontextmanager
-async def serve_gold(path: Path) -> AsyncIterator[int]:
-    """Serve the Gold at `path`; yields its port."""
+async def serve_gold(path: Path) -> AsyncIterator[ServedGold]:
+    """Serve the Gold at `path`."""
     gold = await asyncio.to_thread(Gold.open, path)
     runner = web.AppRunner(create_gold_app(gold), access_log=None)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        yield runner.addresses[0][1]
+        yield ServedGold(runner.addresses[0][1], gold)
     finally:
         await runner.cleanup()
         await asyncio.to_thread(gold.close)
