@@ -5,8 +5,10 @@ whose handler was cancelled by a rebalance or a stop: both would be lost.
 """
 
 import asyncio
+import logging
+import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, TypeVar
 
 import faust
@@ -18,6 +20,7 @@ from streams.publisher import MAX_REQUEST_BYTES, Emit
 from streams.records import Record, Stage
 from streams.settings import Settings
 from streams.topics import Topic
+from streams.watchdog import Watchdog
 
 log = structlog.get_logger()
 R = TypeVar("R", bound=Record)
@@ -30,100 +33,112 @@ BATCH = 64
 BATCH_SECONDS = 0.2
 
 
-def new_app(name: str, bootstrap: str, settings: Settings) -> faust.App:
-    """A Faust app of consumer group `name`; at least once, since every effect here is idempotent."""
-    datadir = settings.data_dir / "faust" / name
-    datadir.parent.mkdir(parents=True, exist_ok=True)
-    return faust.App(
-        name,
-        broker=f"kafka://{bootstrap}",
-        datadir=datadir,
-        store="memory://",  # the merge state is a few hundred small values, recovered from its changelog
-        autodiscover=False,
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=True,
-        topic_replication_factor=1,
-        broker_session_timeout=10.0,
-        broker_heartbeat_interval=3.0,
-        broker_commit_interval=1.0,
-        consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=MAX_REQUEST_BYTES,
-        producer_max_request_size=MAX_REQUEST_BYTES,
-        # Messages here take seconds, and are held for hours while a portal is down.
-        stream_wait_empty=False,
-        broker_max_poll_interval=3600.0,
-    )
+class StreamApp:
+    """A Faust app of consumer group `name`, its agents, and a watchdog over them."""
 
+    def __init__(self, name: str, settings: Settings, emit: Emit) -> None:
+        self._name = name
+        self._emit = emit
+        self._topics: set[str] = set()
+        self._watchdog = Watchdog(settings.broker, name, self._topics)
+        datadir = settings.data_dir / "faust" / name
+        datadir.parent.mkdir(parents=True, exist_ok=True)
+        self._app = faust.App(
+            name,
+            broker=f"kafka://{settings.broker}",
+            datadir=datadir,
+            store="memory://",  # the merge state is a few hundred small values, recovered from its changelog
+            autodiscover=False,
+            web_enabled=False,
+            topic_disable_leader=True,
+            topic_replication_factor=1,
+            broker_session_timeout=10.0,
+            broker_heartbeat_interval=3.0,
+            broker_commit_interval=1.0,
+            consumer_auto_offset_reset="earliest",
+            consumer_max_fetch_size=MAX_REQUEST_BYTES,
+            producer_max_request_size=MAX_REQUEST_BYTES,
+            stream_wait_empty=False,
+            # A message may be held for as long as the portal is down; it is the watchdog that judges silence.
+            broker_max_poll_interval=3600.0,
+        )
 
-def consume(
-    app: faust.App,
-    topic: Topic,
-    record: type[R],
-    stage: Stage,
-    handle: Callable[[R], Awaitable[None]],
-    emit: Emit,
-    concurrency: int = 1,
-) -> None:
-    """Give `app` an agent that hands each message of `topic` to `handle`, `concurrency` at a time."""
+    def table(self, name: str, partitions: int) -> MutableMapping[str, Any]:
+        """A Faust table, to be changed only by the agent of a topic with as many partitions."""
+        table: MutableMapping[str, Any] = self._app.Table(name, partitions=partitions)
+        return table
 
-    async def agent(stream: Any) -> None:
-        async for event in stream.noack().events():
-            await deliver(_message(event), record, stage, handle, emit)
-            event.ack()
+    def consume(
+        self,
+        topic: Topic,
+        record: type[R],
+        stage: Stage,
+        handle: Callable[[R], Awaitable[None]],
+        concurrency: int = 1,
+    ) -> None:
+        """Add an agent that hands each message of `topic` to `handle`, `concurrency` at a time."""
 
-    app.agent(_source(app, topic), name=stage, concurrency=concurrency)(agent)
-
-
-def consume_batches(
-    app: faust.App,
-    topic: Topic,
-    record: type[R],
-    stage: Stage,
-    handle: Callable[[Sequence[R]], Awaitable[None]],
-    emit: Emit,
-) -> None:
-    """Give `app` an agent that hands the messages of `topic` to `handle` as many at a time as have come."""
-
-    async def agent(stream: Any) -> None:
-        async for events in stream.noack_take(BATCH, within=BATCH_SECONDS):
-            await deliver_batch([_message(event) for event in events], record, stage, handle, emit)
-            for event in events:
+        async def agent(stream: Any) -> None:
+            async for event in stream.noack().events():
+                with self._watchdog.busy(topic.name):
+                    await deliver(_message(event), record, stage, handle, self._emit)
                 event.ack()
 
-    app.agent(_source(app, topic), name=f"{stage} {topic.name}")(agent)
+        self._app.agent(self._source(topic), name=f"{stage} {topic.name}", concurrency=concurrency)(agent)
 
+    def consume_batches(
+        self, topic: Topic, record: type[R], stage: Stage, handle: Callable[[Sequence[R]], Awaitable[None]]
+    ) -> None:
+        """Add an agent that hands the messages of `topic` to `handle`, as many at a time as have come."""
 
-async def run_app(app: faust.App) -> None:
-    """Run `app` until it is told to stop (SIGTERM, SIGINT); raises what it crashed of, so that it is started again."""
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    app.finalize()
-    await app.start()
-    log.info("started")
-    waiters = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(app.wait_until_stopped())]
-    try:
-        await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for waiter in waiters:
-            waiter.cancel()
-        crash = app.crash_reason if app.crashed else None
-        await app.stop()
-    if crash or not stop.is_set():
-        raise CrashStreamError(f"{app.conf.id} stopped by itself: {crash!r}")
+        async def agent(stream: Any) -> None:
+            async for events in stream.noack_take(BATCH, within=BATCH_SECONDS):
+                with self._watchdog.busy(topic.name):
+                    messages = [_message(event) for event in events]
+                    await deliver_batch(messages, record, stage, handle, self._emit)
+                for event in events:
+                    event.ack()
 
+        self._app.agent(self._source(topic), name=f"{stage} {topic.name}")(agent)
 
-def _source(app: faust.App, topic: Topic) -> Any:
-    return app.topic(
-        topic.name,
-        partitions=topic.partitions,
-        key_type=bytes,
-        value_type=bytes,
-        key_serializer="raw",
-        value_serializer="raw",
-    )
+    async def run(self) -> None:
+        """Run until told to stop (SIGTERM, SIGINT). Raises when it ends by itself, so that it is started again."""
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        app = self._app
+        app.finalize()
+        await app.start()
+        log.info("started")
+        told = asyncio.create_task(stop.wait())
+        ended = asyncio.create_task(app.wait_until_stopped())
+        watched = asyncio.create_task(self._watchdog.watch())
+        try:
+            await asyncio.wait({told, ended, watched}, return_when=asyncio.FIRST_COMPLETED)
+            if watched.done():
+                # Whoever is silent may not stop either; a new process is what helps.
+                log.error("silent", reason=str(watched.exception()))
+                logging.shutdown()
+                os._exit(1)
+            crash = app.crash_reason if app.crashed else None
+            if crash or not told.done():
+                raise CrashStreamError(f"{self._name} stopped by itself: {crash!r}")
+        finally:
+            for task in (told, ended, watched):
+                task.cancel()
+            await app.stop()
+
+    def _source(self, topic: Topic) -> Any:
+        self._topics.add(topic.name)
+        return self._app.topic(
+            topic.name,
+            partitions=topic.partitions,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+        )
 
 
 def _message(event: Any) -> Message:

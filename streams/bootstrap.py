@@ -18,7 +18,7 @@ from agents.merge import merge
 from agents.plan import plan
 from agents.trace import list_dead, note
 from streams import topics
-from streams.app import GOLD, WORKER, consume, consume_batches, new_app, run_app
+from streams.app import GOLD, WORKER, StreamApp
 from streams.errors import SettingError
 from streams.extent import settle_extent
 from streams.publisher import Publisher, declare_topics
@@ -45,28 +45,24 @@ async def run_worker(settings: Settings) -> None:
         emit = publisher.publish
         await settle_extent(objects, settings, datetime.now(CHICAGO).date(), emit)
 
-        app = new_app(WORKER, settings.broker, settings)
-        months = app.Table("merge-state", partitions=topics.BRONZE_WRITTEN.partitions)
+        app = StreamApp(WORKER, settings, emit)
+        months = app.table("merge-state", topics.BRONZE_WRITTEN.partitions)
         archive, versions = Bronze(objects), Silver(objects)
-        consume(app, topics.BACKFILL_REQUESTS, BackfillRequest, "plan", partial(plan, portal=portal, emit=emit), emit)
-        consume(
-            app,
+        app.consume(topics.BACKFILL_REQUESTS, BackfillRequest, "plan", partial(plan, portal=portal, emit=emit))
+        app.consume(
             topics.CRASH_PAGES,
             CrashPage,
             "fetch",
             partial(fetch, portal=portal, bronze=archive, emit=emit, page_rows=settings.page_rows),
-            emit,
             concurrency=settings.fetch_concurrency,
         )
-        consume(
-            app,
+        app.consume(
             topics.BRONZE_WRITTEN,
             BronzeWritten,
             "merge",
             partial(merge, states=months, bronze=archive, silver=versions, emit=emit),
-            emit,
         )
-        await run_app(app)
+        await app.run()
 
 
 async def run_gold(settings: Settings) -> None:
@@ -79,13 +75,11 @@ async def run_gold(settings: Settings) -> None:
         objects = await _objects(stack, settings)
         emit = publisher.publish
 
-        app = new_app(GOLD, settings.broker, settings)
-        consume_batches(
-            app, topics.SILVER_READY, SilverReady, "load", partial(load, silver=Silver(objects), gold=gold), emit
-        )
-        consume_batches(app, topics.RUN_EVENTS, RunEvent, "lineage", partial(note, gold=gold), emit)
-        consume_batches(app, topics.DEAD_LETTERS, DeadLetter, "lineage", partial(list_dead, gold=gold), emit)
-        await run_app(app)
+        app = StreamApp(GOLD, settings, emit)
+        app.consume_batches(topics.SILVER_READY, SilverReady, "load", partial(load, silver=Silver(objects), gold=gold))
+        app.consume_batches(topics.RUN_EVENTS, RunEvent, "lineage", partial(note, gold=gold))
+        app.consume_batches(topics.DEAD_LETTERS, DeadLetter, "lineage", partial(list_dead, gold=gold))
+        await app.run()
 
 
 async def run_web(settings: Settings) -> None:

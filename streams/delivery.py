@@ -25,6 +25,8 @@ R = TypeVar("R", bound=Record)
 
 FIRST_DELAY = 0.2  # seconds
 LONGEST_DELAY = 30.0
+# No page and no month takes that long; what does has been left without an answer by a part that was restarted.
+ATTEMPT_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,10 @@ async def retry(attempt: Callable[[], Awaitable[None]]) -> None:
     failures = 0
     while True:
         try:
-            return await attempt()
-        except CrashStreamError as error:
-            if not error.retriable:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                return await attempt()
+        except (CrashStreamError, TimeoutError) as error:
+            if isinstance(error, CrashStreamError) and not error.retriable:
                 raise
             failures += 1
             delay = _delay(failures, error)
@@ -85,7 +88,7 @@ async def retry(attempt: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(delay)
 
 
-def _delay(failures: int, error: CrashStreamError) -> float:
+def _delay(failures: int, error: Exception) -> float:
     """Exponential with full jitter, in seconds; never earlier than the portal asked for."""
     delay = random.uniform(0, min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(failures, 12)))  # noqa: S311  not a secret
     asked = error.retry_after if isinstance(error, PortalUnavailable) else None

@@ -106,6 +106,14 @@ class Running:
         except (GoldUnavailable, FileNotFoundError):
             return []
 
+    def wait_ready(self, seconds: float = 120) -> None:
+        """Wait until it has said where it is."""
+        deadline = time.monotonic() + seconds
+        while "Crash Stream is at" not in self.output:
+            assert self.process.poll() is None, f"it ended by itself:\n{self.output}"
+            assert time.monotonic() < deadline, f"not ready within {seconds} s\n{self.output}\n{logs(self.data_dir)}"
+            time.sleep(0.1)
+
     def wait_until(self, sql: str, seconds: float = 180) -> None:
         """Wait until a question to Gold is answered with true."""
         deadline = time.monotonic() + seconds

@@ -163,7 +163,7 @@ def test_ports_that_are_taken_are_given_way_to(tmp_path: Path) -> None:
 
 def test_a_portal_that_is_not_there_holds_its_run_and_stops_nothing_else(tmp_path: Path) -> None:
     with Running(tmp_path / "data", "--portal", "http://127.0.0.1:1") as service:
-        service.wait_until("select count(*) = 0 from runs")
+        service.wait_ready()
         done = crash_stream("doctor", "--data-dir", str(service.data_dir), cwd=tmp_path)
         assert done.returncode == 1
         assert "1 of 6 need attention: portal" in done.stdout
