@@ -25,6 +25,7 @@ R = TypeVar("R", bound=Record)
 
 FIRST_DELAY = 0.2  # seconds
 LONGEST_DELAY = 30.0
+MESSAGE_LENGTH = 2000
 # No page and no month takes that long; what does has been left without an answer by a part that was restarted.
 ATTEMPT_SECONDS = 300.0
 
@@ -112,7 +113,7 @@ async def bury(message: Message, decoded: Record | None, stage: Stage, error: Ex
         offset=message.offset,
         stage=stage,
         error=type(error).__name__,
-        message=str(error),
+        message=str(error)[:MESSAGE_LENGTH],
         field=error.field if isinstance(error, CrashStreamError) else None,
         run_id=names.get("run_id"),
         key=message.key,

@@ -12,7 +12,7 @@ from streams.errors import BrokerUnavailable
 from streams.records import Record
 from streams.topics import TOPICS, Topic
 
-MAX_REQUEST_BYTES = 8 * 1024 * 1024
+MAX_REQUEST_BYTES = 2 * 1024 * 1024
 
 
 class Emit(Protocol):

@@ -31,6 +31,7 @@ class Topic:
     key: str
     partitions: int
     retention_ms: int
+    max_bytes: int = 1024 * 1024
 
     @property
     def configs(self) -> dict[str, str]:
@@ -38,7 +39,7 @@ class Topic:
         return {
             "cleanup.policy": "delete",
             "retention.ms": str(self.retention_ms),
-            "max.message.bytes": str(4 * 1024 * 1024),
+            "max.message.bytes": str(self.max_bytes),
         }
 
 
@@ -51,7 +52,8 @@ SILVER_READY: Final = Topic("silver-ready", SilverReady, "month", 8, 7 * DAY_MS)
 CRASHES_SCORED: Final = Topic("crashes-scored", CrashesScored, "month", 8, 7 * DAY_MS)
 RUN_EVENTS: Final = Topic("run-events", RunEvent, "run_id", 4, 7 * DAY_MS)
 TRAIN_REQUESTS: Final = Topic("train-requests", TrainRequest, "request_id", 1, 7 * DAY_MS)
-DEAD_LETTERS: Final = Topic("dead-letters", DeadLetter, "topic", 4, 90 * DAY_MS)
+# A dead letter carries another message's bytes, as base64.
+DEAD_LETTERS: Final = Topic("dead-letters", DeadLetter, "topic", 4, 90 * DAY_MS, max_bytes=2 * 1024 * 1024)
 
 TOPICS: Final = (
     BACKFILL_REQUESTS,

@@ -1,0 +1,115 @@
+"""The agents joined by lists instead of a broker, over the real portal server, store and DuckDB.
+
+A test decides in which order messages are delivered, how often, and where a process dies.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import duckdb
+from aiohttp.test_utils import TestServer
+
+from agents.fetch import fetch
+from agents.load import load
+from agents.merge import merge
+from agents.plan import plan
+from agents.trace import note
+from streams.domain.schemas import TABLES
+from streams.local.portal import Tables, create_app
+from streams.records import BackfillRequest, Record
+from streams.socrata.client import Portal
+from streams.storage.bronze import Bronze
+from streams.storage.gold import Gold
+from streams.storage.objects import S3Objects
+from streams.storage.silver import Silver
+from streams.topics import BRONZE_WRITTEN, CRASH_PAGES, RUN_EVENTS, SILVER_READY, Topic
+from tests.embedded_s3 import embedded_store
+from tests.recompute import differences, expected
+
+
+class Killed(BaseException):
+    """The process dies here: no handler of ours catches it."""
+
+
+@dataclass
+class Pipeline:
+    tables: Tables
+    url: str
+    portal: Portal
+    objects: S3Objects
+    gold: Gold
+    page_rows: int = 400
+    states: dict[str, Any] = field(default_factory=dict)
+    sent: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
+    die_before: Topic | None = None
+
+    def __post_init__(self) -> None:
+        self.bronze = Bronze(self.objects)
+        self.silver = Silver(self.objects)
+
+    async def emit(self, topic: Topic, record: Record) -> None:
+        if topic is self.die_before:
+            self.die_before = None
+            raise Killed
+        self.sent[topic.name].append(type(record).decode(record.encode()))
+
+    def take(self, topic: Topic) -> list[Any]:
+        """All messages of a topic so far, which then are delivered no more."""
+        return self.sent.pop(topic.name, [])
+
+    async def fetch_all(self, run_id: str, **request: Any) -> None:
+        """Plan a backfill and fetch its pages to the last."""
+        span = {"start": date(2013, 1, 1), "end": date(2030, 1, 1)} | request
+        await plan(BackfillRequest(run_id=run_id, request_id=run_id, **span), self.portal, self.emit)
+        while pages := self.take(CRASH_PAGES):
+            for page in pages:
+                await fetch(page, self.portal, self.bronze, self.emit, self.page_rows)
+
+    async def merge(self, written: Any) -> None:
+        await merge(written, self.states, self.bronze, self.silver, self.emit)
+
+    async def load(self, ready: list[Any]) -> None:
+        await load(ready, self.silver, self.gold)
+        await note(self.take(RUN_EVENTS), self.gold)
+
+    async def merge_and_load(self) -> None:
+        for written in self.take(BRONZE_WRITTEN):
+            await self.merge(written)
+        await self.load(self.take(SILVER_READY))
+
+    async def truth(self) -> duckdb.DuckDBPyConnection:
+        """Gold recomputed from what the portal holds now."""
+        rows = {}
+        async with aiohttp.ClientSession() as session:
+            for dataset, table in TABLES.items():
+                parameters = {"$limit": "1000000", "$order": ":id"}
+                async with session.get(f"{self.url}/resource/{table.portal_id}.json", params=parameters) as answer:
+                    rows[dataset] = json.loads(await answer.read())
+        return expected(rows)
+
+    async def wrong(self) -> list[str]:
+        """How Gold differs from the truth."""
+        tables = {name: self.gold.query(f"from {name}", limit=1_000_000).table for name in TABLES}
+        return differences(await self.truth(), tables)
+
+
+@asynccontextmanager
+async def pipeline(folder: Path, tables: Tables) -> AsyncIterator[Pipeline]:
+    """Everything running over `folder`; `tables` is what the portal serves."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(TestServer(create_app(tables)))
+        url = str(server.make_url("")).rstrip("/")
+        store = await stack.enter_async_context(embedded_store(folder / "s3"))
+        objects = await stack.enter_async_context(store.client())
+        await objects.ensure_buckets(["bronze", "silver"])
+        portal = await stack.enter_async_context(Portal.connect(url, None))
+        gold = Gold.open(folder / "gold.duckdb")
+        stack.callback(gold.close)
+        yield Pipeline(tables, url, portal, objects, gold)
