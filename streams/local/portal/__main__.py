@@ -13,6 +13,8 @@ from streams.local.portal.living import live
 from streams.local.portal.server import create_app
 from streams.local.portal.source import GeneratedCity, GivenRows, open_tables
 
+_log = logging.getLogger(__name__)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run; the exit code is 2 where an argument or a given file is at fault."""
@@ -34,23 +36,20 @@ def _serve(options: argparse.Namespace) -> None:
         raise RequestError(f"{options.data_dir}: {error.strerror}", field="--data-dir") from None
     try:
         app = create_app(tables, app_token=options.app_token)
-        if options.speed > 0:
-            if isinstance(source, GivenRows):
-                raise RequestError("given rows do not live", hint="leave out --speed or --rows")
+        if options.speed > 0 and isinstance(source, GeneratedCity):
             app.cleanup_ctx.append(live(source.life(tables), options.speed))
-        web.run_app(app, host=options.host, port=options.port, access_log=None, print=_log_address)
+        _log.info("serving on http://%s:%s", options.host, options.port)
+        web.run_app(app, host=options.host, port=options.port, access_log=None, print=None)
     except OSError as error:
         raise RequestError(f"cannot listen on {options.host}:{options.port}: {error.strerror}") from None
     finally:
         tables.close()
 
 
-def _log_address(text: str) -> None:
-    logging.getLogger(__name__).info("%s", text.splitlines()[0])
-
-
 def _source(options: argparse.Namespace) -> GivenRows | GeneratedCity:
     if options.rows is not None:
+        if options.speed > 0:
+            raise RequestError("given rows do not live", hint="leave out --speed or --rows")
         return GivenRows(options.rows.resolve())
     if (options.start is None) != (options.end is None):
         raise RequestError("--start and --end go together", field="--start")

@@ -38,7 +38,7 @@ def given_rows(directory: Path, dataset: Dataset) -> pl.DataFrame:
         raise RequestError(f"{path}: no JSON: {error}") from None
     if not isinstance(rows, list):
         raise RequestError(f"{path}: not an array of rows")
-    names: dict[str, None] = {}
+    names = {dataset.key: None}
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             raise RequestError(f"{path}: row {number} is no object")

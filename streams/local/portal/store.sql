@@ -1,3 +1,7 @@
+-- A page sorts ids, not rows, and needs little; a checkpoint rewrites the last rows of each table, so there are few.
+SET memory_limit = '1GB';
+SET checkpoint_threshold = '128MB';
+
 -- Opaque row ids and versions: a one-to-one scramble of a serial number, 60 bits in 12 characters.
 CREATE MACRO IF NOT EXISTS token(serial) AS (
     lower(to_base(((serial::HUGEINT * 716453109481253401) & 1152921504606846975)::BIGINT, 36, 12))

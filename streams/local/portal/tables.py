@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 
 from streams.errors import LocalError, RequestError
 from streams.local.portal.compiler import quoted
@@ -69,8 +70,10 @@ class Tables:
 
     def rows(self, dataset: str, column: str, values: Sequence[str]) -> list[Row]:
         """The rows that have one of ``values`` in a column, in full, system columns too; nulls are None."""
-        sql = f"SELECT * FROM {dataset} WHERE {quoted(column)} IN (SELECT unnest($1::VARCHAR[]))"  # noqa: S608
-        return self.cursor().execute(sql, [list(values)]).pl().to_dicts()
+        with self.cursor() as cursor:
+            cursor.register("wanted", _one_column(values))
+            sql = f"SELECT * FROM {dataset} WHERE {quoted(column)} IN (FROM wanted)"  # noqa: S608
+            return cursor.execute(sql).pl().to_dicts()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of one's own to the file, for use in one thread."""
@@ -185,8 +188,14 @@ def _insert(cursor: duckdb.DuckDBPyConnection, dataset: str, frame: pl.DataFrame
 
 def _delete(cursor: duckdb.DuckDBPyConnection, dataset: str, keys: Iterable[str]) -> None:
     key = quoted(DATASETS[dataset].key)
-    sql = f"DELETE FROM {dataset} WHERE {key} IN (SELECT unnest($1::VARCHAR[]))"  # noqa: S608
-    cursor.execute(sql, [list(keys)])
+    cursor.register("unwanted", _one_column(keys))
+    cursor.execute(f"DELETE FROM {dataset} WHERE {key} IN (FROM unwanted)")  # noqa: S608
+    cursor.unregister("unwanted")
+
+
+def _one_column(values: Iterable[str]) -> pa.Table:
+    # Not a list parameter: duckdb looks for pandas anew for each of its elements.
+    return pl.DataFrame({"value": list(values)}, schema={"value": pl.String}).to_arrow()
 
 
 def _stamp(moment: datetime) -> str:
