@@ -111,7 +111,7 @@ class Health:
         if missing:
             detail = f"topics are missing: {', '.join(sorted(missing))}"
             return Check("broker", False, detail, "restart a worker: it creates the topics"), members
-        return Check("broker", True, f"{address} answers"), members
+        return Check("broker", True, f"answers at {address}"), members
 
     async def _ask_store(self) -> Check:
         remedy = "start the object store, or correct CRASH_S3_ENDPOINT_URL; `crash-stream up` brings its own"
@@ -131,7 +131,7 @@ class Health:
         if self._store is None:
             self._store = await self._stack.enter_async_context(S3Objects(str(url).rstrip("/"), key, secret))
         await self._store.ping()
-        return f"{str(url).rstrip('/')} answers"
+        return f"answers at {str(url).rstrip('/')}"
 
     async def _ask_gold(self) -> Check:
         remedy = f"start it: `crash-stream gold`; it is expected at {self._settings.gold}"
@@ -141,7 +141,7 @@ class Health:
         if self._gold is None:
             self._gold = await self._stack.enter_async_context(GoldClient(self._settings.gold))
         await self._gold.status()
-        return f"{self._settings.gold} answers"
+        return f"answers at {self._settings.gold}"
 
     async def _ask_disk(self) -> Check:
         folder = self._settings.data_dir.resolve()

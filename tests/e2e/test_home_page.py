@@ -17,6 +17,10 @@ from tests.integration.webapp.serving import Outbox, nowhere, serve_gold, serve_
 
 pytestmark = needs_chromium
 DESK, PHONE = 1440, 390
+# How much of the window moved since the page was opened, as browsers measure it; below 0.1 counts as good.
+LAYOUT_SHIFT = """() => new Promise(done => new PerformanceObserver(
+    list => done(list.getEntries().reduce((sum, entry) => sum + entry.value, 0))
+).observe({type: 'layout-shift', buffered: true}) || setTimeout(() => done(0), 1000))"""
 SOON_MS = 30_000  # a slow machine's first render
 
 expect.set_options(timeout=SOON_MS)
@@ -67,6 +71,7 @@ async def test_home_shows_the_data_at_every_width(browser: Browser, url: str, wi
         await expect(page.locator("#health-broker")).to_contain_text("CRASH_KAFKA_BOOTSTRAP")
         assert await page.locator(".recharts-bar").count() == 4
         assert await page.evaluate("document.documentElement.scrollWidth") == width
+        assert await page.evaluate(LAYOUT_SHIFT) < 0.02
         assert visited.complaints == []
 
 

@@ -28,7 +28,7 @@ class Wellness(BaseModel):
             "examples": [
                 {
                     "well": True,
-                    "parts": [{"part": "broker", "ok": True, "detail": "127.0.0.1:9092 answers", "remedy": None}],
+                    "parts": [{"part": "broker", "ok": True, "detail": "answers at 127.0.0.1:9092", "remedy": None}],
                 }
             ]
         }

@@ -24,7 +24,7 @@ def flow(figures: dict[str, Any], crashes: int | None, portal: str) -> Component
             _place("bronze", "Bronze", size(figures.get("bytes_archived")), "as received"),
             _stage("merge", counted("merges_done", "merge"), _behind(merged, expected, "to do"), moving),
             _place("silver", "Silver", counted("months_merged", "month"), "a row a crash"),
-            _stage("load", counted("merges_loaded", "change"), _behind(loaded, merged, "to load"), moving),
+            _stage("load", counted("merges_loaded", "load"), _behind(loaded, merged, "to load"), moving),
             _place("gold", "Gold", number(crashes), "crashes, typed"),
             _stage("score", "later", "", moving=False, later=True),
             _place("scores", "Scores", "later", "risk of each crash", later=True),

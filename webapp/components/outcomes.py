@@ -14,8 +14,8 @@ from webapp.components.text import number, short_day
 OUTCOMES: Final = (
     ("no_injury", "No injury"),
     ("injury", "Injury"),
-    ("severe", "Severe injury"),
-    ("unknown", "Not known yet"),
+    ("severe", "Severe"),
+    ("unknown", "Unknown"),
 )
 
 
@@ -27,7 +27,7 @@ def outcomes(days: list[dict[str, Any]]) -> Component:
     total = sum(day[name] for day in days for name, _ in OUTCOMES)
     shown = [{"day": short_day(day["day"]), **{label: day[name] for name, label in OUTCOMES}} for day in days]
     chart = dmc.BarChart(
-        h=300,
+        h=346,
         type="stacked",
         dataKey="day",
         data=shown,

@@ -102,8 +102,10 @@ def _when(run: dict[str, Any]) -> str:
 
 def _progress(run: dict[str, Any]) -> str:
     fetched, planned = run["rows_fetched"] or 0, run["rows_planned"]
-    rows = f"{number(fetched)} of {number(planned)} rows fetched" if run["status"] == "running" else f"{fetched:,} rows"
-    return f"{rows} · {plural(run['crashes_changed'] or 0, 'crash change')}"
+    if run["status"] == "running":
+        merges = f"{number(run['merges_loaded'])} of {number(run['merges_expected'])} merges in Gold"
+        return f"{number(fetched)} of {number(planned)} rows fetched · {merges}"
+    return f"{number(fetched)} rows · {plural(run['crashes_changed'] or 0, 'crash change')}"
 
 
 def _what(run: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from webapp.components.text import NOTHING, clock, day, number
 FIGURES: Final = (
     ("crashes", "Crashes", "reported to the police"),
     ("vehicles", "Vehicles", "and other units involved"),
-    ("people", "People", "drivers, passengers, on foot, on bikes"),
+    ("people", "People", "on wheels and on foot"),
     ("injured", "Injured", "in the crashes above"),
     ("killed", "Killed", "in the crashes above"),
 )

@@ -78,7 +78,7 @@ def _kind(schema: dict[str, Any]) -> str:
     options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
     core = options[0] if options else schema
     items = core.get("items", {})
-    words = [" | ".join(core.get("enum", [])) or core.get("type", "any")]
+    words = [" | ".join(core.get("enum", [])) or core.get("format") or core.get("type", "any")]
     if items.get("enum"):
         words = [f"list of {' | '.join(items['enum'])}"]
     if "minimum" in core and "maximum" in core:

@@ -26,7 +26,7 @@ def write_sample(path: Path, *, seed: int = 7) -> None:
         for name, frame in (("crashes", crashes), ("vehicles", vehicles), ("people", people)):
             connection.register("frame", frame)
             connection.execute(f"insert into {name} by name select * from frame")
-        applied = [["2025-09", 7, _at(0.5)], ["2025-10", 7, _at(1498)]]
+        applied = [["2025-09", 7, _at(0.5)], ["2025-10", 7, _at(2898)]]
         connection.executemany("insert into applied values ($1, $2, $3::timestamptz at time zone 'UTC')", applied)
     gold = Gold.open(path)
     gold.note(_runs())

@@ -11,6 +11,7 @@ import uvicorn
 from aiohttp import web
 
 from monitoring.health import Health
+from streams.publisher import Emit
 from streams.records import Record
 from streams.settings import Settings
 from streams.storage.gold import Gold
@@ -81,7 +82,7 @@ async def serve_gold(path: Path) -> AsyncIterator[ServedGold]:
 
 
 @asynccontextmanager
-async def serve_web(settings: Settings, emit: Outbox) -> AsyncIterator[str]:
+async def serve_web(settings: Settings, emit: Emit) -> AsyncIterator[str]:
     """Serve the web app; yields its address."""
     async with AsyncExitStack() as stack:
         gold = await stack.enter_async_context(GoldClient(settings.gold))

@@ -8,8 +8,10 @@ import aiohttp
 import pytest
 
 from streams.errors import BrokerUnavailable
+from streams.publisher import Publisher, declare_topics
 from streams.records import DATASETS, BackfillRequest
 from streams.topics import BACKFILL_REQUESTS
+from tests.embedded_broker import EmbeddedBroker, consumer
 from tests.integration.webapp.serving import TOKEN, Outbox, nowhere, serve_web
 
 PATH = "/api/fetch/publish"
@@ -109,3 +111,19 @@ async def test_a_crash_leaves_in_the_envelope_and_keeps_its_secrets(api: aiohttp
     assert answer["error"]["code"] == "internal"
     assert answer["request_id"] in answer["error"]["hint"]
     assert "secret" not in str(answer)
+
+
+async def test_a_request_is_on_the_broker_once_it_is_accepted(tmp_path: Path) -> None:
+    with EmbeddedBroker(tmp_path / "broker") as broker:
+        await declare_topics(broker.bootstrap)
+        async with (
+            Publisher(broker.bootstrap) as publisher,
+            serve_web(nowhere(tmp_path), publisher.publish) as url,
+            aiohttp.ClientSession(url) as api,
+            consumer(broker.bootstrap, BACKFILL_REQUESTS.name) as reader,
+        ):
+            answer = await post(api, JANUARY, 202)
+            message = await reader.getone()
+    record = BackfillRequest.decode(message.value)
+    assert record.request_id == answer["request_id"] == message.key.decode()
+    assert (record.start, record.end) == (date(2024, 1, 1), date(2024, 2, 1))
