@@ -19,6 +19,7 @@ from streams.errors import CrashStreamError
 
 CHECK_SECONDS = 5.0
 SILENT_SECONDS = 30.0
+ANSWER_SECONDS = 10.0
 
 
 class Watchdog:
@@ -47,7 +48,7 @@ class Watchdog:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             try:
-                async with asyncio.timeout(2 * CHECK_SECONDS):
+                async with asyncio.timeout(ANSWER_SECONDS):
                     waiting = await self._waiting()
             except (KafkaError, OSError, TimeoutError):
                 waiting = set()  # the broker is away: that is not the app's silence
@@ -66,11 +67,10 @@ class Watchdog:
             await admin.start()
             await consumer.start()
             committed = await admin.list_consumer_group_offsets(self._group)
-            await consumer.topics()
             partitions = [
-                TopicPartition(topic, partition)
-                for topic in self._topics
-                for partition in consumer.partitions_for_topic(topic) or ()
+                TopicPartition(topic["topic"], partition["partition"])
+                for topic in await admin.describe_topics(list(self._topics))
+                for partition in topic["partitions"]
             ]
             ends = await consumer.end_offsets(partitions)
             starts = await consumer.beginning_offsets(partitions)
