@@ -27,6 +27,21 @@ from streams.storage.gold.upsert import Change, Upserted, upsert
 T = TypeVar("T")
 
 MOST_ROWS: Final = 1_000_000
+# On disk, for queries and loads that need more than the memory.
+_SPILL: Final = "8GB"
+_MOST_LOG: Final = 64 * 1024 * 1024
+# Seconds that readers under way have before a checkpoint stops them: about what one query may take.
+_PATIENCE: Final = 10.0
+
+# Failures of the engine, not of what it was asked for.
+_ENGINE: Final = (
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.IOException,
+    duckdb.OutOfMemoryException,
+    duckdb.TransactionException,
+)
+
 _REBUILD: Final = "run `crash-stream rebuild gold`"
 
 
@@ -55,9 +70,11 @@ class Gold:
 
     def __init__(self, path: Path, memory: str, threads: int) -> None:
         self._path = path
+        self._log = path.with_name(path.name + ".wal")
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "threads": threads,
+            "max_temp_directory_size": _SPILL,
             # A reader's SQL reaches no file, no network, no extension, no Python variable and no setting.
             "enable_external_access": False,
             "autoinstall_known_extensions": False,
@@ -65,8 +82,8 @@ class Gold:
             "python_enable_replacements": False,
         }
         self._writing = threading.Lock()
-        self._readers = Readers()
         self._database = self._connect()
+        self._readers = Readers(lambda: self._database.cursor())
 
     @classmethod
     def open(cls, path: Path, *, memory: str = "1GB", threads: int = 2) -> Self:
@@ -76,14 +93,15 @@ class Gold:
         `GoldError` when the file is damaged.
         """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            # Where the engine spills to; one that it made itself it would remove under the feet of a query.
+            path.with_name(path.name + ".tmp").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(path, error.strerror or str(error)) from None
         return cls(path, memory, threads)
 
     def applied(self) -> dict[str, int]:
         """The content version of each month that Gold holds."""
-        with contextlib.closing(self._database.cursor()) as cursor:
+        with self._readers.cursor() as cursor:
             return dict(cursor.execute("select month, version from applied").fetchall())
 
     def load(self, changes: Sequence[Change], *, now: datetime | None = None) -> Loaded:
@@ -131,49 +149,52 @@ class Gold:
 
         Raises `QueryRefused` or `QueryLimit`; neither harms the writer.
         """
-        return self._readers.run(self._database.cursor(), sql, limit=limit, seconds=seconds, parameters=parameters)
+        return self._readers.run(sql, limit=limit, seconds=seconds, parameters=parameters)
 
     def status(self) -> Status:
         """Rows by table, how far the data goes, and the size on disk."""
         counts = ", ".join(f"(select count(*) from {name}) as {name}" for name in NAMES)
-        with contextlib.closing(self._database.cursor()) as cursor:
+        with self._readers.cursor() as cursor:
             cursor.execute(f"select {counts}, (select max(crash_date) from crashes), (select version from clock)")
             *rows, through, version = cursor.fetchall()[0]
         by_table = dict(zip(NAMES, rows, strict=True))
-        return Status(by_table, by_table["applied"], through, self._size(), version)
+        return Status(by_table, by_table["applied"], through, _bytes(self._path) + _bytes(self._log), version)
 
     def close(self) -> None:
-        """Write everything down and let go of the file."""
-        with self._writing:
-            self._readers.stop()
+        """Write everything down and let go of the file. Queries under way are stopped."""
+        with self._writing, self._readers.away():
             self._database.close()
-
-    def _size(self) -> int:
-        wal = self._path.with_name(self._path.name + ".wal")
-        return sum(path.stat().st_size for path in (self._path, wal) if path.exists())
 
     def _write(self, write: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Run `write` in a transaction; nothing of it stays when it fails."""
         with self._writing:
             try:
-                try:
-                    return self._commit(write)
-                except duckdb.OutOfMemoryException:
-                    # Readers share the engine's memory with the writer, and can ask again.
-                    self._readers.stop()
-                    return self._commit(write)
-            except duckdb.FatalException as error:
-                # The engine trusts its state no more, and refuses everything until it has read the file again.
-                self._readers.stop()
-                self._database.close()
-                self._database = self._connect()
-                raise GoldBusy(f"Gold had to be opened again: {first_line(error)}") from None
-            except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-                raise GoldBusy(
-                    f"Gold cannot write: {first_line(error)}", hint="free memory and disk; it is tried again"
-                ) from None
+                return self._commit(write)
+            except _ENGINE:
+                # Out of memory, which readers share, or of disk; or in a state that only reading the file anew
+                # puts right. Once more, then, with nobody else there.
+                with self._readers.away():
+                    return self._commit_anew(write)
             except duckdb.Error as error:
                 raise GoldError(f"Gold cannot write: {first_line(error)}") from error
+            finally:
+                self._checkpoint()
+
+    def _commit_anew(self, write: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        self._database.close()
+        self._database = self._connect()
+        try:
+            return self._commit(write)
+        except duckdb.Error as error:
+            raise GoldBusy(
+                f"Gold cannot write: {first_line(error)}", hint="it needs memory or disk; it is tried again"
+            ) from error
+
+    def _checkpoint(self) -> None:
+        """Move the log into the file. The engine does by itself, but not while somebody reads, and some always do."""
+        if _bytes(self._log) > _MOST_LOG:
+            with contextlib.suppress(GoldBusy, duckdb.Error), self._readers.away(_PATIENCE):
+                self._database.execute("checkpoint")
 
     def _commit(self, write: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         with contextlib.closing(self._database.cursor()) as cursor:
@@ -193,9 +214,18 @@ class Gold:
             database = duckdb.connect(self._path, config=self._config)
         except duckdb.Error as error:
             raise _not_opened(self._path, error) from None
+        for spilled in self._path.with_name(self._path.name + ".tmp").iterdir():  # left by a process that was killed
+            spilled.unlink(missing_ok=True)
         create_tables(database)
         database.execute("set lock_configuration = true")
         return database
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _not_opened(path: Path, error: duckdb.Error) -> Exception:

@@ -15,15 +15,15 @@ import duckdb
 from streams.errors import QueryRefused
 
 # Everything else that can stand as a function in FROM reads a file, the server or a pointer, or runs SQL from text.
-_TABLE_FUNCTIONS: Final = frozenset(
-    {"generate_series", "json_each", "json_tree", "range", "unnest", "repeat", "histogram", "histogram_values"}
-)
+_TABLE_FUNCTIONS: Final = frozenset({"generate_series", "json_each", "json_tree", "range", "repeat", "unnest"})
 
-# They read the server, keep a thread or the log, or make gigabytes of one row, where no limit of time or memory bites.
+# They read the server, keep its thread or write its log; or they make gigabytes, or take hours, within one row, where
+# no limit of time or memory bites.
 _FUNCTIONS: Final = frozenset(
     {
         *("getenv", "current_setting", "getvariable", "write_log", "sleep_ms", "pg_sleep", "nextval", "currval"),
         *("setseed", "repeat", "lpad", "rpad", "list_resize", "array_resize", "printf", "format", "bar"),
+        *("levenshtein", "damerau_levenshtein", "editdist3", "jaro_similarity", "jaro_winkler_similarity"),
         *("range", "generate_series", "json_serialize_sql", "json_serialize_plan", "json_deserialize_sql"),
     }
 )
@@ -60,7 +60,10 @@ def first_line(error: duckdb.Error) -> str:
 
 def _tree(connection: duckdb.DuckDBPyConnection, sql: str) -> object:
     row = connection.execute("select json_serialize_sql($sql)", {"sql": sql}).fetchone()
-    tree = json.loads(row[0]) if row else {"error": True}
+    try:
+        tree = json.loads(row[0]) if row else {"error": True}
+    except RecursionError:
+        raise QueryRefused("the SQL is nested too deep", field="sql", hint="split the expression") from None
     if tree["error"]:
         raise QueryRefused(str(tree.get("error_message", "no read")), field="sql", hint=_HINT)
     return tree
@@ -89,7 +92,8 @@ def _check_node(node: dict[str, object]) -> None:
     elif node.get("class") == "FUNCTION":
         name = str(node["function_name"]).lower()
         if name in _FUNCTIONS:
-            raise QueryRefused(f"{name}() is not for queries", field="sql", hint="leave it out")
+            hint = "use it in FROM" if name in _TABLE_FUNCTIONS else "leave it out"
+            raise QueryRefused(f"{name}() is not for queries", field="sql", hint=hint)
     elif node.get("type") == "BASE_TABLE" and (
         str(node["schema_name"]).lower() not in _SCHEMAS or str(node["table_name"]).startswith(("pg_", "duckdb_"))
     ):

@@ -2,18 +2,23 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
-from streams.errors import GoldError, QueryLimit, QueryRefused
+from streams.errors import GoldBusy, QueryLimit, QueryRefused
 from streams.storage.gold.guard import check, first_line
 
 MOST_BYTES: Final = 256 * 1024 * 1024
 _BATCH_ROWS: Final = 8_192
+
+# An interrupt between two statements has no effect, so it is repeated.
+_AGAIN_SECONDS: Final = 0.05
+# After so many seconds of interrupts a query will not end in time for whoever waits.
+_STUBBORN_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -25,64 +30,86 @@ class Answer:
 
 
 class Readers:
-    """Runs queries, each on its own cursor and in the caller's thread; any number at once."""
+    """Runs queries, each on a cursor of its own and in the caller's thread; any number at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_cursor: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+        self._open_cursor = open_cursor
+        self._room = threading.Condition()
         self._running: set[duckdb.DuckDBPyConnection] = set()
-        self._lock = threading.Lock()
+        self._closed = False
 
-    def run(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        sql: str,
-        *,
-        limit: int,
-        seconds: float,
-        parameters: Mapping[str, object] | None,
-    ) -> Answer:
-        """At most `limit` rows of `sql`, within `seconds`. Closes `cursor`.
+    @contextlib.contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor to read with; waits while readers are `away`."""
+        with self._room:
+            self._room.wait_for(lambda: not self._closed)
+            cursor = self._open_cursor()
+            self._running.add(cursor)
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+            with self._room:
+                self._running.discard(cursor)
+                self._room.notify_all()
+
+    @contextlib.contextmanager
+    def away(self, patience: float = 0.0) -> Iterator[None]:
+        """Nobody reads inside: who comes waits, and who is at it has `patience` seconds to finish.
+
+        Raises `GoldBusy` when a query cannot be stopped.
+        """
+        with self._room:
+            self._closed = True
+        try:
+            with self._room:
+                self._empty(patience)
+            yield
+        finally:
+            with self._room:
+                self._closed = False
+                self._room.notify_all()
+
+    def run(self, sql: str, *, limit: int, seconds: float, parameters: Mapping[str, object] | None) -> Answer:
+        """At most `limit` rows of `sql`, within `seconds`.
 
         Raises `QueryRefused` for what is no read or does not bind, `QueryLimit` (its `field` is `seconds` or
-        `memory`) for what takes too much.
+        `memory`) for what takes too much, and `GoldBusy` when the writer needed the engine for itself.
         """
-        with contextlib.closing(cursor), self._listed(cursor), _deadline(cursor, seconds):
+        with self.cursor() as cursor, _deadline(cursor, seconds) as late:
             try:
                 check(cursor, sql)
                 cursor.execute("begin transaction read only")
                 cursor.execute(sql, dict(parameters or {}))
                 return _fetch(cursor, limit)
             except duckdb.InterruptException:
-                raise QueryLimit(
-                    f"the query was stopped after {seconds:g} s", field="seconds", hint="ask for less"
-                ) from None
+                if late.is_set():
+                    raise QueryLimit(
+                        f"the query was stopped after {seconds:g} s", field="seconds", hint="ask for less"
+                    ) from None
+                raise GoldBusy("the query was stopped for a load", hint="ask again") from None
             except (duckdb.OutOfMemoryException, MemoryError):
                 raise QueryLimit(
                     "the query needs more memory than Gold has for queries",
                     field="memory",
                     hint="aggregate, or select fewer columns or rows",
                 ) from None
-            except duckdb.FatalException as error:
-                raise GoldError(first_line(error)) from None
+            except (duckdb.FatalException, duckdb.IOException) as error:
+                raise GoldBusy(f"Gold cannot read: {first_line(error)}", hint="ask again") from None
             except duckdb.Error as error:
                 raise QueryRefused(
                     first_line(error), field="sql", hint="`describe <table>` lists a table's columns"
                 ) from None
 
-    def stop(self) -> None:
-        """End all running queries: the writer needs their memory."""
-        with self._lock:
+    def _empty(self, patience: float) -> None:
+        if self._room.wait_for(lambda: not self._running, patience):
+            return
+        for _ in range(round(_STUBBORN_SECONDS / _AGAIN_SECONDS)):
             for cursor in self._running:
                 cursor.interrupt()
-
-    @contextlib.contextmanager
-    def _listed(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        with self._lock:
-            self._running.add(cursor)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running.discard(cursor)
+            if self._room.wait_for(lambda: not self._running, _AGAIN_SECONDS):
+                return
+        raise GoldBusy("a query cannot be stopped", hint="it is tried again")
 
 
 def _fetch(cursor: duckdb.DuckDBPyConnection, limit: int) -> Answer:
@@ -108,6 +135,17 @@ def _fetch(cursor: duckdb.DuckDBPyConnection, limit: int) -> Answer:
     return Answer(_counted(table.slice(0, limit)), truncated=rows > limit)
 
 
+def _of_stream(error: Exception) -> Exception:
+    text = str(error)
+    if "INTERRUPT" in text:
+        return duckdb.InterruptException(text)
+    if "Out of Memory" in text:
+        return duckdb.OutOfMemoryException(text)
+    if "IO Error" in text:
+        return duckdb.IOException(text)
+    return duckdb.Error(text)
+
+
 def _counted(table: pa.Table) -> pa.Table:
     """Sums of integers as integers: the engine adds in 128 bits, which Arrow can only call decimals."""
     for place, column in enumerate(table.schema):
@@ -117,29 +155,21 @@ def _counted(table: pa.Table) -> pa.Table:
     return table
 
 
-def _of_stream(error: Exception) -> Exception:
-    text = str(error)
-    if "INTERRUPT" in text:
-        return duckdb.InterruptException(text)
-    if "Out of Memory" in text:
-        return duckdb.OutOfMemoryException(text)
-    return duckdb.Error(text)
-
-
 @contextlib.contextmanager
-def _deadline(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
-    """Interrupt whatever `cursor` does after `seconds`, again and again: between two statements it has no effect."""
-    done = threading.Event()
+def _deadline(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[threading.Event]:
+    """Interrupt whatever `cursor` does after `seconds`; the event says that it came to that."""
+    done, late = threading.Event(), threading.Event()
 
     def watch() -> None:
         if not done.wait(seconds):
-            while not done.wait(0.05):
+            late.set()
+            while not done.wait(_AGAIN_SECONDS):
                 cursor.interrupt()
 
     watcher = threading.Thread(target=watch, name="gold-deadline", daemon=True)
     watcher.start()
     try:
-        yield
+        yield late
     finally:
         done.set()
         watcher.join()
