@@ -51,7 +51,7 @@ def tables(frames: GoldFrames) -> dict[str, Any]:
     return {name: getattr(frames, name) for name in TABLES}
 
 
-@settings(max_examples=max(10, settings().max_examples // 4))  # the SQL is prepared anew each time
+@settings(max_examples=max(8, settings().max_examples // 5))  # the SQL is prepared anew each time
 @given(CRASHES, VEHICLE_ROWS, PEOPLE_ROWS, st.randoms(use_true_random=False))
 def test_cleaning(crashes: dict, vehicles: list, people: list, rng: random.Random) -> None:
     published = rows(crashes, vehicles, people)

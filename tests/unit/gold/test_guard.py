@@ -1,5 +1,6 @@
 """Defect 12: SQL from outside reads Gold's tables and reaches nothing else."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -151,10 +152,12 @@ select $x
 """.strip().splitlines()
 
 
-@pytest.fixture
-def filled(gold: Gold) -> Gold:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gold]:
+    gold = Gold.open(tmp_path_factory.mktemp("guard") / "gold.duckdb", memory="500MB")
     gold.load([change("2024-01", 1, [crash("a"), crash("b")], [vehicle(1, "a")], [person("P1", "a")])])
-    return gold
+    yield gold
+    gold.close()
 
 
 @pytest.mark.parametrize("sql", READS)
@@ -240,7 +243,6 @@ def test_time_is_limited(filled: Gold, sql: str) -> None:
     "sql",
     [
         "select list(range) from range(1000000000)",
-        "select string_agg(range::varchar) from range(1000000000)",
         "with recursive a as (select 'x' s, 0 n union all select s || s, n + 1 from a where n < 40) from a",
     ],
 )
@@ -248,7 +250,7 @@ def test_memory_is_limited(filled: Gold, sql: str) -> None:
     with pytest.raises(QueryLimit) as limit:
         filled.query(sql, seconds=60)
     assert limit.value.field == "memory"
-    filled.load([change("2024-01", 2, [crash("c")])])
+    assert filled.query("select count(*) as n from crashes").table.to_pylist() == [{"n": 2}]
 
 
 def test_sums_of_integers_are_integers(filled: Gold) -> None:
