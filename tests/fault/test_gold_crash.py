@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from streams.errors import CrashStreamError, GoldBusy, GoldError, QueryLimit, SettingError
@@ -209,3 +210,32 @@ def test_the_log_and_the_file_stay_bounded_while_somebody_always_reads(
     gold.close()
     assert max(sizes) < 40 * 1024 * 1024, [size >> 20 for size in sizes]
     assert not path.with_name(path.name + ".wal").exists()
+
+
+def test_a_failure_of_the_engine_in_a_load_is_made_good_by_opening_the_file_anew(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gold = Gold.open(path)
+    gold.load([change("2024-01", 1, [crash("a", damage="OLD")])])
+    failing = iter([duckdb.FatalException("invalidated"), None])
+
+    def await_none(*_: object) -> list[str]:
+        if failure := next(failing):
+            raise failure
+        return []
+
+    monkeypatch.setattr("streams.storage.gold.lineage.runs_awaiting", await_none)
+    gold.load([change("2024-01", 2, [crash("a", damage="NEW")])])
+    assert gold.query("select damage from crashes").table.to_pylist() == [{"damage": "NEW"}]
+
+    # As long as it fails, the batch is to come again.
+    monkeypatch.setattr(
+        "streams.storage.gold.lineage.runs_awaiting", lambda *_: (_ for _ in ()).throw(duckdb.IOException("full"))
+    )
+    with pytest.raises(GoldBusy, match="full"):
+        gold.load([change("2024-01", 3, [crash("a", damage="LATE")])])
+    monkeypatch.undo()
+    assert gold.query("select damage from crashes").table.to_pylist() == [{"damage": "NEW"}]
+    gold.load([change("2024-01", 3, [crash("a", damage="LATE")])])
+    assert gold.applied() == {"2024-01": 3}
+    gold.close()

@@ -35,6 +35,7 @@ _PATIENCE: Final = 10.0
 
 # Failures of the engine, not of what it was asked for.
 _ENGINE: Final = (
+    duckdb.ConnectionException,
     duckdb.FatalException,
     duckdb.InternalException,
     duckdb.IOException,
@@ -232,6 +233,8 @@ def _not_opened(path: Path, error: duckdb.Error) -> Exception:
     text = str(error)
     if "Conflicting lock" in text or "lock on file" in text:
         return GoldBusy(f"another process owns Gold: {first_line(error)}", hint="stop it, or ask it")
+    if "No space left" in text:
+        return GoldBusy(f"Gold cannot be opened: {first_line(error)}", hint="free some disk")
     if "Permission denied" in text or "Read-only file system" in text:
         return _unwritable(path, first_line(error))
     return GoldError(f"Gold at {path} is damaged: {first_line(error)}", hint=_REBUILD)

@@ -43,7 +43,10 @@ class Readers:
         """A cursor to read with; waits while readers are `away`."""
         with self._room:
             self._room.wait_for(lambda: not self._closed)
-            cursor = self._open_cursor()
+            try:
+                cursor = self._open_cursor()
+            except duckdb.ConnectionException as error:  # the last try to open the file anew failed
+                raise GoldBusy(f"Gold is closed: {first_line(error)}", hint="ask again") from None
             self._running.add(cursor)
         try:
             yield cursor
