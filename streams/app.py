@@ -20,6 +20,7 @@ from streams.publisher import MAX_REQUEST_BYTES, Emit
 from streams.records import Record, Stage
 from streams.settings import Settings
 from streams.topics import Topic
+from streams.transport import Transport
 from streams.watchdog import Watchdog
 
 log = structlog.get_logger()
@@ -31,6 +32,7 @@ GOLD = "crash-gold"
 
 BATCH = 64
 BATCH_SECONDS = 0.2
+GATHER_SECONDS = 0.05
 
 
 class StreamApp:
@@ -62,6 +64,7 @@ class StreamApp:
             # A message may be held for as long as the portal is down; it is the watchdog that judges silence.
             broker_max_poll_interval=3600.0,
         )
+        self._app.transport = Transport(self._app.conf.broker_consumer, self._app)
 
     def table(self, name: str, partitions: int) -> MutableMapping[str, Any]:
         """A Faust table, to be changed only by the agent of a topic with as many partitions."""
@@ -69,22 +72,31 @@ class StreamApp:
         return table
 
     def consume(
-        self,
-        topic: Topic,
-        record: type[R],
-        stage: Stage,
-        handle: Callable[[R], Awaitable[None]],
-        concurrency: int = 1,
+        self, topic: Topic, record: type[R], stage: Stage, handle: Callable[[R], Awaitable[None]], in_flight: int = 1
     ) -> None:
-        """Add an agent that hands each message of `topic` to `handle`, `concurrency` at a time."""
+        """Add an agent that hands each message of `topic` to `handle`; up to `in_flight` of them at a time.
 
-        async def agent(stream: Any) -> None:
+        One at a time keeps the order of a partition, and `handle` may change tables.
+        """
+
+        async def one_by_one(stream: Any) -> None:
             async for event in stream.noack().events():
                 with self._watchdog.busy(topic.name):
                     await deliver(_message(event), record, stage, handle, self._emit)
                 event.ack()
 
-        self._app.agent(self._source(topic), name=f"{stage} {topic.name}", concurrency=concurrency)(agent)
+        async def several(stream: Any) -> None:
+            # Not Faust's `concurrency`: that commits past messages which are still being worked on.
+            async for events in stream.noack_take(in_flight, within=GATHER_SECONDS):
+                with self._watchdog.busy(topic.name):
+                    await asyncio.gather(
+                        *(deliver(_message(event), record, stage, handle, self._emit) for event in events)
+                    )
+                for event in events:
+                    event.ack()
+
+        agent = one_by_one if in_flight == 1 else several
+        self._app.agent(self._source(topic), name=f"{stage} {topic.name}")(agent)
 
     def consume_batches(
         self, topic: Topic, record: type[R], stage: Stage, handle: Callable[[Sequence[R]], Awaitable[None]]

@@ -54,7 +54,7 @@ async def run_worker(settings: Settings) -> None:
             CrashPage,
             "fetch",
             partial(fetch, portal=portal, bronze=archive, emit=emit, page_rows=settings.page_rows),
-            concurrency=settings.fetch_concurrency,
+            in_flight=settings.fetch_concurrency,
         )
         app.consume(
             topics.BRONZE_WRITTEN,
