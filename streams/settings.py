@@ -40,7 +40,6 @@ class Settings(BaseSettings):
     gold_url: AnyHttpUrl | None = Field(None, description="where others ask Gold; unset: gold_host and gold_port")
     api_token: str | None = Field(None, min_length=8, description="bearer token for whatever changes state")
     since: date | Literal["all"] | None = Field(None, description="extent of the copy: a date or `all`")
-    poll_seconds: float = Field(300.0, gt=0, description="seconds between two polls of the portal")
     page_rows: int = Field(50_000, ge=1, le=50_000, description="rows a page; the portal serves 50,000 at most")
     fetch_concurrency: int = Field(4, ge=1, le=64, description="pages one worker has in flight")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")

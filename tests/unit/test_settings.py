@@ -22,7 +22,6 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("CRASH_PORTAL_URL", "data.cityofchicago.org"),
         ("CRASH_SINCE", "yesterday"),
         ("CRASH_PAGE_ROWS", "50001"),
-        ("CRASH_POLL_SECONDS", "0"),
         ("CRASH_API_TOKEN", "short"),
     ],
 )
