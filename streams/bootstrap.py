@@ -10,10 +10,11 @@ from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
+import structlog
 from aiohttp import web as aiohttp_web
 
 from agents.fetch import fetch
-from agents.load import load
+from agents.load import catch_up, load
 from agents.merge import merge
 from agents.plan import plan
 from agents.trace import list_dead, note
@@ -32,6 +33,7 @@ from streams.storage.gold.server import create_app as create_gold_app
 from streams.storage.objects import S3Objects
 from streams.storage.silver import Silver
 
+log = structlog.get_logger()
 CHICAGO = ZoneInfo("America/Chicago")
 BUCKETS = (bronze.BUCKET, silver.BUCKET, "models")
 
@@ -74,9 +76,12 @@ async def run_gold(settings: Settings) -> None:
         publisher = await _publisher(stack, settings)
         objects = await _objects(stack, settings)
         emit = publisher.publish
+        versions = Silver(objects)
+        behind = await catch_up(versions, gold)
+        log.info("caught up with Silver", months=behind)
 
         app = StreamApp(GOLD, settings, emit)
-        app.consume_batches(topics.SILVER_READY, SilverReady, "load", partial(load, silver=Silver(objects), gold=gold))
+        app.consume_batches(topics.SILVER_READY, SilverReady, "load", partial(load, silver=versions, gold=gold))
         app.consume_batches(topics.RUN_EVENTS, RunEvent, "lineage", partial(note, gold=gold))
         app.consume_batches(topics.DEAD_LETTERS, DeadLetter, "lineage", partial(list_dead, gold=gold))
         await app.run()

@@ -78,6 +78,11 @@ class Silver:
         )
         return after
 
+    async def months(self) -> list[str]:
+        """Every month that has a version, in order."""
+        keys = [info.key async for info in self._objects.list(BUCKET, "month=")]
+        return sorted({key.split("/")[0].removeprefix("month=") for key in keys if "/versions/" in key})
+
     async def head(self, month: str) -> Head:
         """The newest version of a month as the store has it, whatever anybody remembers."""
         newest = None

@@ -102,7 +102,7 @@ def test_a_damaged_file_is_told_in_one_line_with_the_remedy(path: Path, harm: st
     with pytest.raises(CrashStreamError) as damaged:
         Gold.open(path)
     assert isinstance(damaged.value, GoldError)
-    assert "crash-stream rebuild gold" in str(damaged.value)
+    assert "it is built again from Silver" in str(damaged.value)
     assert "\n" not in str(damaged.value)
 
 

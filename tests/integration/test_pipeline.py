@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.load import catch_up
 from streams.local.portal import Tables
 from streams.local.portal.city import City
 from streams.local.portal.rows import city_frame
@@ -148,6 +149,17 @@ async def test_a_gold_that_missed_a_delta_loads_the_whole_month(pipe: Pipeline) 
     newest = {ready.month: ready for ready in pipe.take(SILVER_READY)}
     assert any(ready.base > 0 for ready in newest.values())
     await pipe.load(list(newest.values()))
+    assert await pipe.wrong() == []
+
+
+async def test_an_empty_gold_is_rebuilt_from_silver(pipe: Pipeline) -> None:
+    await pipe.fetch_all("first")
+    for written in pipe.take(BRONZE_WRITTEN):
+        await pipe.merge(written)
+    assert await catch_up(pipe.silver, pipe.gold) == len(pipe.states)
+    assert await pipe.wrong() == []
+    await pipe.load(pipe.take(SILVER_READY))
+    assert await catch_up(pipe.silver, pipe.gold) == 0
     assert await pipe.wrong() == []
 
 

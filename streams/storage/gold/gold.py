@@ -43,7 +43,7 @@ _ENGINE: Final = (
     duckdb.TransactionException,
 )
 
-_REBUILD: Final = "run `crash-stream rebuild gold`"
+_REBUILD: Final = "move the file away and start `crash-stream gold`: it is built again from Silver"
 
 
 @dataclass(frozen=True)

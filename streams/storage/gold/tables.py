@@ -44,7 +44,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute("rollback")
             raise GoldError(
                 f"Gold's table {table.dataset} was made by another version of this service",
-                hint="run `crash-stream rebuild gold`",
+                hint="move the file away and start `crash-stream gold`: it is built again from Silver",
             )
     connection.execute(statement("bookkeeping"))
     connection.execute("commit")

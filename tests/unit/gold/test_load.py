@@ -208,7 +208,7 @@ def test_a_table_of_another_version_of_this_service_is_told(tmp_path: Path) -> N
     path = tmp_path / "gold.duckdb"
     with duckdb.connect(path) as database:
         database.execute("create table crashes (crash_record_id varchar)")
-    with pytest.raises(GoldError, match=r"another version.*rebuild gold"):
+    with pytest.raises(GoldError, match=r"another version.*built again from Silver"):
         Gold.open(path)
 
 
