@@ -75,9 +75,10 @@ async def run_up(settings: Settings, city: City | None, *, once: bool) -> int:
 
 
 async def _run(
-    supervisor: Supervisor, parts: list[Part], settings: Settings, lock: DataDirLock, address: str, *, once: bool
+    supervisor: Supervisor, parts: list[list[Part]], settings: Settings, lock: DataDirLock, address: str, *, once: bool
 ) -> int:
-    await supervisor.start(parts)
+    for together in parts:
+        await asyncio.gather(*(supervisor.start([part]) for part in together))
     lock.announce(address)
     failing = asyncio.create_task(supervisor.wait())
     working = asyncio.create_task(_ingest_once(settings) if once else _greet(settings, address))
@@ -129,8 +130,8 @@ async def _open_runs(gold: GoldClient) -> list[str]:
         await asyncio.sleep(0.2)
 
 
-def _plan(settings: Settings, city: City | None, data_dir: Path) -> tuple[Services, list[Part]]:
-    """What to start, in the order in which one needs the other, and where each will be."""
+def _plan(settings: Settings, city: City | None, data_dir: Path) -> tuple[Services, list[list[Part]]]:
+    """Where each part will be, and what to start: those that others need, then those others."""
     taken: set[int] = set()
     made_up = secrets(data_dir)
     embedded_broker = settings.kafka_bootstrap is None
@@ -148,23 +149,23 @@ def _plan(settings: Settings, city: City | None, data_dir: Path) -> tuple[Servic
         web_port=choose_port(settings.web_port, taken=taken),
         api_token=settings.api_token or made_up.api_token,
     )
-    parts = []
+    first = []
     if embedded_broker:
-        parts.append(_module("broker", broker_port, data_dir / "broker"))
+        first.append(_module("broker", broker_port, data_dir / "broker"))
     if embedded_store:
         keys = {"access_key": services.s3_access_key, "secret_key": services.s3_secret_key}
-        parts.append(embedded_s3(data_dir / "s3", port=s3_port, taken=taken, **keys))
+        first.append(embedded_s3(data_dir / "s3", port=s3_port, taken=taken, **keys))
     if city:
-        parts.append(_module("portal", portal_port, data_dir / "portal", *city.arguments(), ready_seconds=600))
+        first.append(_module("portal", portal_port, data_dir / "portal", *city.arguments(), ready_seconds=600))
     environment = services.environment() | {"CRASH_DATA_DIR": str(data_dir)}
     if settings.since:
         environment["CRASH_SINCE"] = str(settings.since)
-    parts += [
+    then = [
         _process("gold", environment, services.gold_port),
         _process("worker", environment, None),
         _process("web", environment, services.web_port),
     ]
-    return services, parts
+    return services, [first, then]
 
 
 def _module(name: str, port: int, folder: Path, *arguments: str, ready_seconds: float = 30.0) -> Part:
