@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 
 import faust
 import structlog
+from aiokafka import TopicPartition
 
 from streams.delivery import Message, deliver, deliver_batch
 from streams.errors import CrashStreamError
+from streams.ledger import Ledger
 from streams.publisher import MAX_REQUEST_BYTES, Emit
 from streams.records import Record, Stage
 from streams.settings import Settings
@@ -43,6 +45,7 @@ class StreamApp:
         self._emit = emit
         self._topics: set[str] = set()
         self._watchdog = Watchdog(settings.broker, name, self._topics)
+        self._ledger = Ledger(settings.broker, self._rewind)
         datadir = settings.data_dir / "faust" / name
         datadir.parent.mkdir(parents=True, exist_ok=True)
         self._app = faust.App(
@@ -64,7 +67,7 @@ class StreamApp:
             # A message may be held for as long as the portal is down; it is the watchdog that judges silence.
             broker_max_poll_interval=3600.0,
         )
-        self._app.transport = Transport(self._app.conf.broker_consumer, self._app)
+        self._app.transport = Transport(self._app.conf.broker_consumer, self._app, ledger=self._ledger)
 
     def table(self, name: str, partitions: int) -> MutableMapping[str, Any]:
         """A Faust table, to be changed only by the agent of a topic with as many partitions."""
@@ -81,19 +84,20 @@ class StreamApp:
 
         async def one_by_one(stream: Any) -> None:
             async for event in stream.noack().events():
+                message = _message(event)
                 with self._watchdog.busy(topic.name):
-                    await deliver(_message(event), record, stage, handle, self._emit)
+                    if await self._ledger.due(message.place, message.offset):
+                        await deliver(message, record, stage, handle, self._emit)
+                        self._ledger.done(message.place, message.offset)
                 event.ack()
 
         async def several(stream: Any) -> None:
             # Not Faust's `concurrency`: that commits past messages which are still being worked on.
             async for events in stream.noack_take(in_flight, within=GATHER_SECONDS):
                 with self._watchdog.busy(topic.name):
-                    await asyncio.gather(
-                        *(deliver(_message(event), record, stage, handle, self._emit) for event in events)
-                    )
-                for event in events:
-                    event.ack()
+                    due = await self._due(events)
+                    await asyncio.gather(*(deliver(one, record, stage, handle, self._emit) for one in due))
+                    self._done(due, events)
 
         agent = one_by_one if in_flight == 1 else several
         self._app.agent(self._source(topic), name=f"{stage} {topic.name}")(agent)
@@ -106,12 +110,22 @@ class StreamApp:
         async def agent(stream: Any) -> None:
             async for events in stream.noack_take(BATCH, within=BATCH_SECONDS):
                 with self._watchdog.busy(topic.name):
-                    messages = [_message(event) for event in events]
-                    await deliver_batch(messages, record, stage, handle, self._emit)
-                for event in events:
-                    event.ack()
+                    due = await self._due(events)
+                    if due:
+                        await deliver_batch(due, record, stage, handle, self._emit)
+                    self._done(due, events)
 
         self._app.agent(self._source(topic), name=f"{stage} {topic.name}")(agent)
+
+    async def _due(self, events: Sequence[Any]) -> list[Message]:
+        messages = [_message(event) for event in events]
+        return [message for message in messages if await self._ledger.due(message.place, message.offset)]
+
+    def _done(self, due: Sequence[Message], events: Sequence[Any]) -> None:
+        for message in due:
+            self._ledger.done(message.place, message.offset)
+        for event in events:
+            event.ack()
 
     async def run(self) -> None:
         """Run until told to stop (SIGTERM, SIGINT). Raises when it ends by itself, so that it is started again."""
@@ -140,6 +154,9 @@ class StreamApp:
             for task in (told, ended, watched):
                 task.cancel()
             await app.stop()
+
+    async def _rewind(self, partition: TopicPartition, offset: int) -> None:
+        await self._app.consumer.seek(partition, offset)
 
     def _source(self, topic: Topic) -> Any:
         self._topics.add(topic.name)

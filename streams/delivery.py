@@ -13,6 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
+from aiokafka import TopicPartition
 from structlog.contextvars import bound_contextvars
 
 from streams.errors import CrashStreamError, PortalUnavailable
@@ -39,6 +40,11 @@ class Message:
     offset: int
     key: bytes | None
     value: bytes | None
+
+    @property
+    def place(self) -> TopicPartition:
+        """The partition it is in."""
+        return TopicPartition(self.topic, self.partition)
 
 
 async def deliver(
