@@ -14,7 +14,7 @@ demo: .venv
 	$(BIN)/crash-stream up --portal simulated
 
 test: .venv
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 lint: .venv
 	$(BIN)/ruff check .

@@ -20,6 +20,7 @@ from agents.plan import plan
 from agents.trace import list_dead, note
 from streams import topics
 from streams.app import GOLD, WORKER, StreamApp
+from streams.delivery import retry
 from streams.errors import SettingError
 from streams.extent import settle_extent
 from streams.publisher import Publisher, declare_topics
@@ -45,7 +46,7 @@ async def run_worker(settings: Settings) -> None:
         objects = await _objects(stack, settings)
         portal = await stack.enter_async_context(Portal.connect(settings.portal, settings.portal_app_token))
         emit = publisher.publish
-        await settle_extent(objects, settings, datetime.now(CHICAGO).date(), emit)
+        await retry(partial(settle_extent, objects, settings, datetime.now(CHICAGO).date(), emit))
 
         app = StreamApp(WORKER, settings, emit)
         months = app.table("merge-state", topics.BRONZE_WRITTEN.partitions)
@@ -77,7 +78,7 @@ async def run_gold(settings: Settings) -> None:
         objects = await _objects(stack, settings)
         emit = publisher.publish
         versions = Silver(objects)
-        behind = await catch_up(versions, gold)
+        behind = await retry(partial(catch_up, versions, gold))
         log.info("caught up with Silver", months=behind)
 
         app = StreamApp(GOLD, settings, emit)
@@ -118,13 +119,14 @@ def store(settings: Settings) -> S3Objects:
 
 
 async def _publisher(stack: AsyncExitStack, settings: Settings) -> Publisher:
-    await declare_topics(settings.broker)
+    # A broker or a store that is away at the start is waited for, as it is later on.
+    await retry(partial(declare_topics, settings.broker))
     return await stack.enter_async_context(Publisher(settings.broker))
 
 
 async def _objects(stack: AsyncExitStack, settings: Settings) -> S3Objects:
     objects = await stack.enter_async_context(store(settings))
-    await objects.ensure_buckets(BUCKETS)
+    await retry(partial(objects.ensure_buckets, BUCKETS))
     return objects
 
 

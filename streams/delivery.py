@@ -23,6 +23,7 @@ from streams.topics import DEAD_LETTERS, RUN_EVENTS
 
 log = structlog.get_logger()
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 FIRST_DELAY = 0.2  # seconds
 LONGEST_DELAY = 30.0
@@ -77,8 +78,8 @@ async def deliver_batch(
             await deliver(message, record, stage, lambda one: handle([one]), emit)
 
 
-async def retry(attempt: Callable[[], Awaitable[None]]) -> None:
-    """Await `attempt` until it succeeds or fails with an error that is not retriable."""
+async def retry(attempt: Callable[[], Awaitable[T]]) -> T:
+    """What `attempt` returns, once it succeeds; raises only what is not retriable."""
     failures = 0
     while True:
         try:

@@ -1,18 +1,24 @@
 """Free TCP ports on this machine."""
 
 import asyncio
+import os
 import random
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from streams.errors import LocalError
+from streams.local.lock import take
 
 LOOPBACK = "127.0.0.1"
 # Below the range from which common kernels take the local ports of outgoing connections (Linux from 32768), so
 # that a port that was free when chosen is still free a moment later.
 CHOICE = range(10_240, 22_000)
 TRIES = 200
+
+_reserved: dict[int, int] = {}  # ports, and the descriptors that hold their locks
 
 
 def choose_port(preferred: int, host: str = LOOPBACK, *, taken: set[int] | None = None, twin: int | None = None) -> int:
@@ -24,7 +30,7 @@ def choose_port(preferred: int, host: str = LOOPBACK, *, taken: set[int] | None 
     taken = set() if taken is None else taken
     for port in _candidates(preferred):
         both = {port} if twin is None else {port, port + twin}
-        if both.isdisjoint(taken) and all(_is_free(one, host) for one in both):
+        if both.isdisjoint(taken) and all(_is_free(one, host) and _reserve(one) for one in both):
             taken |= both
             return port
     raise LocalError(f"no free port on {host}", hint="close some of the programs that listen there")
@@ -58,6 +64,16 @@ def _candidates(preferred: int) -> Iterator[int]:
         yield preferred
     # At random, so that two programs that choose at the same moment hardly ever choose the same.
     yield from random.sample(CHOICE, TRIES)
+
+
+def _reserve(port: int) -> bool:
+    """Keep other programs of ours from choosing the port too, before anything listens there; until this one ends."""
+    if port not in _reserved:
+        descriptor = take(Path(tempfile.gettempdir()) / f"crash-stream-{os.getuid()}-port-{port}.lock")
+        if descriptor is None:
+            return False
+        _reserved[port] = descriptor
+    return True
 
 
 def _is_free(port: int, host: str) -> bool:

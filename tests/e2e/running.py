@@ -91,8 +91,11 @@ class Running:
 
     def kill(self, part: str) -> None:
         """kill -9 a part; its supervisor starts it again."""
-        pid = int((self.data_dir / "logs" / f"{part}.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGKILL)
+        pid_file = self.data_dir / "logs" / f"{part}.pid"
+        deadline = time.monotonic() + 60
+        while not pid_file.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)  # it is being started again
+        os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
 
     def ask(self, sql: str, **parameters: object) -> list[dict[str, Any]]:
         """Rows of Gold, from its owner; none while it is away."""

@@ -14,9 +14,6 @@ from aiokafka import AIOKafkaProducer
 
 from tests.e2e.running import Running, crash_stream
 
-# One `up` at a time: two that start at once would fight for the same ports, and for two cores.
-pytestmark = pytest.mark.xdist_group("up")
-
 SOME_CRASHES = ("--portal", "simulated", "--portal-crashes", "300")
 
 

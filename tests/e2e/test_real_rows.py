@@ -4,13 +4,9 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
-import pytest
 
 from tests.e2e.running import up_once
 from tests.recompute import differences, expected
-
-# One `up` at a time: two that start at once would fight for the same ports, and for two cores.
-pytestmark = pytest.mark.xdist_group("up")
 
 
 def test_every_real_row_is_in_gold_and_none_is_altered(real_portal: Path, tmp_path: Path) -> None:

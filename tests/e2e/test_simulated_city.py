@@ -13,9 +13,6 @@ from streams.domain.schemas import TABLES
 from tests.e2e.running import Running, crash_stream
 from tests.recompute import differences, expected
 
-# One `up` at a time: two that start at once would fight for the same ports, and for two cores.
-pytestmark = pytest.mark.xdist_group("up")
-
 CRASHES = 60_000
 PAGE = 50_000
 

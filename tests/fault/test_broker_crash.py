@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka.errors import CorruptRecordException, KafkaError, KafkaStorageError, OutOfOrderSequenceNumber
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import (
+    CommitFailedError,
+    CorruptRecordException,
+    KafkaError,
+    KafkaStorageError,
+    OutOfOrderSequenceNumber,
+)
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
@@ -215,6 +222,15 @@ async def test_a_damaged_journal_line_costs_that_line_only(broker: EmbeddedBroke
         assert sorted(await client.list_topics()) == ["one", "three"]
 
 
+async def commit(member: AIOKafkaConsumer) -> None:
+    """Commit, as soon as the group has come together again."""
+    while True:
+        try:
+            return await member.commit()
+        except CommitFailedError:
+            await member.getmany(timeout_ms=100)
+
+
 async def test_members_find_their_group_again_after_a_crash(broker: EmbeddedBroker) -> None:
     await create_topic(broker.bootstrap, "t")
     await fill(broker, 5)
@@ -226,7 +242,8 @@ async def test_members_find_their_group_again_after_a_crash(broker: EmbeddedBrok
         broker.start()
         await fill(broker, 1)
         record = await asyncio.wait_for(member.getone(), 20)
-        await member.commit()
+        async with asyncio.timeout(20):
+            await commit(member)
     assert record.offset == 5
     async with admin(broker.bootstrap) as client:
         assert await client.list_consumer_group_offsets("g") == {TopicPartition("t", 0): OffsetAndMetadata(6, "")}
