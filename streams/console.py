@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
@@ -135,7 +136,7 @@ def checks_grid(checks: Sequence[Check]) -> Grid:
 async def gold_grid(gold: GoldClient) -> Grid:
     """What is in Gold, a row a table."""
     status = await gold.status()
-    grid = Grid("table", Column("rows", justify="right"), title="Gold", title_justify="left", min_width=40)
+    grid = Grid("table", Column("rows", justify="right"), title="Gold", title_justify="left", min_width=52)
     for name in SHOWN_TABLES:
         grid.add_row(name, f"{status['rows'][name]:,}")
     through = f"data through {status['data_through'].replace('T', ' ')}" if status["data_through"] else "no crashes yet"
@@ -146,25 +147,9 @@ async def gold_grid(gold: GoldClient) -> Grid:
 
 def runs_grid(runs: Sequence[dict[str, Any]]) -> Grid:
     """Runs, newest first."""
-    grid = Grid(
-        Column("run", no_wrap=True),
-        "status",
-        "from",
-        "to",
-        "windows",
-        "rows",
-        "failures",
-        title="Runs",
-        title_justify="left",
-    )
+    columns = ("run", "status", "from", "to", "rows")
+    grid = Grid(*(Column(name, no_wrap=True) for name in columns), title="Runs", title_justify="left", box=box.SIMPLE)
     for run in runs:
-        grid.add_row(
-            run["run_id"],
-            run["status"],
-            str(run["start"] or ""),
-            str(run["end"] or ""),
-            f"{run['windows_done'] or 0}/{run['windows'] or '?'}",
-            f"{run['rows_fetched'] or 0:,}",
-            str(run["failures"] or 0),
-        )
+        rows = f"{run['rows_fetched'] or 0:,}"
+        grid.add_row(run["run_id"], run["status"], str(run["start"] or ""), str(run["end"] or ""), rows)
     return grid
