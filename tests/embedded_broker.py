@@ -52,7 +52,7 @@ class EmbeddedBroker:
         while not answers_api_versions(self.port):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the broker is not ready: {self.log_file.read_text()}")
-            time.sleep(0.05)
+            time.sleep(0.05)  # it listens when it is ready, and has no other way to say so
         return self
 
     def kill(self) -> None:

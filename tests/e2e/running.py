@@ -115,7 +115,7 @@ class Running:
         while "Crash Stream is at" not in self.output:
             assert self.process.poll() is None, f"it ended by itself:\n{self.output}"
             assert time.monotonic() < deadline, f"not ready within {seconds} s\n{self.output}\n{logs(self.data_dir)}"
-            time.sleep(0.1)
+            time.sleep(0.1)  # it prints to a file of its own
 
     def wait_until(self, sql: str, seconds: float = 180) -> None:
         """Wait until a question to Gold is answered with true."""
