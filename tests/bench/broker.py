@@ -66,7 +66,7 @@ async def main(megabytes: int = 300) -> None:
         await latency(broker, "produce and wait, idle")
         await create_topic(broker.bootstrap, "changelog", cleanup_policy="compact")
         await overwrite(broker, megabytes * KIB // 2)
-        await latency(broker, "produce and wait, while it compacts")
+        await latency(broker, "produce and wait, right after a changelog was written")
         runs = [event for event in broker.events() if event["event"] == "compacted"]
         print(f"{len(runs)} compactions; at most {resident(broker)} MB of memory", flush=True)
         broker.kill()
