@@ -34,7 +34,7 @@ LEAST_FREE_BYTES = 1 << 30
 WORKER_GROUP = "crash-worker"
 GOLD_GROUP = "crash-gold"
 MEMBERS_WANTED = {
-    WORKER_GROUP: "start one: `crash-stream worker`",
+    WORKER_GROUP: "start one: `crash-stream worker`; one just started needs some seconds",
     GOLD_GROUP: "start it: `crash-stream gold`",
 }
 

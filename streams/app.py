@@ -5,15 +5,17 @@ whose handler was cancelled by a rebalance or a stop: both would be lost.
 """
 
 import asyncio
-import logging
-import os
 import signal
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import faust
 import structlog
 from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError
+from faust.exceptions import ConsumerNotStarted
+from faust.types import TP
 
 from streams.delivery import Message, deliver, deliver_batch
 from streams.errors import CrashStreamError
@@ -35,6 +37,7 @@ GOLD = "crash-gold"
 BATCH = 64
 BATCH_SECONDS = 0.2
 GATHER_SECONDS = 0.05
+STOP_SECONDS = 5.0
 
 
 class StreamApp:
@@ -44,8 +47,8 @@ class StreamApp:
         self._name = name
         self._emit = emit
         self._topics: set[str] = set()
-        self._watchdog = Watchdog(settings.broker, name, self._topics)
         self._ledger = Ledger(settings.broker, self._rewind)
+        self._watchdog = Watchdog(settings.broker, name, self._topics, self._assigned, self._ledger.rewind)
         datadir = settings.data_dir / "faust" / name
         datadir.parent.mkdir(parents=True, exist_ok=True)
         self._app = faust.App(
@@ -133,30 +136,43 @@ class StreamApp:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        app = self._app
-        app.finalize()
-        await app.start()
-        log.info("started")
         told = asyncio.create_task(stop.wait())
-        ended = asyncio.create_task(app.wait_until_stopped())
+        ended = asyncio.create_task(self._run_faust())
         watched = asyncio.create_task(self._watchdog.watch())
         try:
             await asyncio.wait({told, ended, watched}, return_when=asyncio.FIRST_COMPLETED)
             if watched.done():
-                # Whoever is silent may not stop either; a new process is what helps.
-                log.error("silent", reason=str(watched.exception()))
-                logging.shutdown()
-                os._exit(1)
-            crash = app.crash_reason if app.crashed else None
-            if crash or not told.done():
-                raise CrashStreamError(f"{self._name} stopped by itself: {crash!r}")
+                watched.result()
+            if ended.done():
+                ended.result()
+            if not told.done():
+                raise CrashStreamError(f"{self._name} stopped by itself")
         finally:
             for task in (told, ended, watched):
                 task.cancel()
-            await app.stop()
+            # Faust may wait for ever for a consumer that once lost its broker, and whoever is silent may not stop
+            # either. What is handled is committed every second, or comes again: nothing is lost by leaving.
+            await asyncio.wait({asyncio.create_task(self._app.stop())}, timeout=STOP_SECONDS)
+
+    async def _run_faust(self) -> None:
+        app = self._app
+        app.finalize()
+        await app.start()
+        log.info("started")
+        await app.wait_until_stopped()
+        if app.crashed:
+            raise CrashStreamError(f"{self._name} crashed: {app.crash_reason!r}") from app.crash_reason
+
+    def _assigned(self) -> set[TopicPartition]:
+        try:
+            return {TopicPartition(*tp) for tp in self._app.consumer.assignment()}
+        except ConsumerNotStarted:
+            return set()
 
     async def _rewind(self, partition: TopicPartition, offset: int) -> None:
-        await self._app.consumer.seek(partition, offset)
+        # One that has moved to another worker meanwhile is read there.
+        with suppress(IllegalStateError):
+            await self._app.consumer.seek(TP(*partition), offset)
 
     def _source(self, topic: Topic) -> Any:
         self._topics.add(topic.name)

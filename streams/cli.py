@@ -1,7 +1,10 @@
 """The command line: `crash-stream --help`."""
 
 import asyncio
+import logging
+import os
 import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from datetime import date
 from pathlib import Path
@@ -101,7 +104,20 @@ def _process(name: str, run: Callable[[Settings], Coroutine[Any, Any, None]], da
 
     settings = located(load_settings(data_dir=data_dir))
     configure_logs(name, settings.log_level)
-    asyncio.run(run(settings))
+    try:
+        # Not `asyncio.run`, which waits for what Faust leaves behind: where a broker was away, that is a thread, and
+        # tasks that ignore being cancelled.
+        asyncio.new_event_loop().run_until_complete(run(settings))
+        status = 0
+    except CrashStreamError as error:
+        click.echo(f"Error: {error}", err=True)
+        status = 1
+    except Exception:
+        traceback.print_exc()
+        status = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)
 
 
 @main.command()

@@ -1,11 +1,18 @@
 """Which message of each partition is next, and up to which all are handled."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 log = structlog.get_logger()
+
+# What had been read on before a rewind comes before what is read again; only then is the rewind known to be lost.
+REWIND_SECONDS = 2.0
+ANSWER_SECONDS = 10.0
 
 
 class Ledger:
@@ -18,7 +25,7 @@ class Ledger:
     def __init__(self, bootstrap: str, rewind: Callable[[TopicPartition, int], Awaitable[None]]) -> None:
         self._bootstrap = bootstrap
         self._rewind = rewind
-        self._rewound: set[TopicPartition] = set()
+        self._rewound_at: dict[TopicPartition, float] = {}
         self._expected: dict[TopicPartition, int] = {}
         self._handled: dict[TopicPartition, int] = {}
 
@@ -27,7 +34,7 @@ class Ledger:
         for partition, offset in offsets.items():
             start = max(offset, self._handled.get(partition, 0))
             self._expected[partition] = self._handled[partition] = start
-            self._rewound.discard(partition)
+            self._rewound_at.pop(partition, None)
 
     async def due(self, partition: TopicPartition, offset: int) -> bool:
         """Whether this message is the next of its partition; the one after it is then."""
@@ -35,17 +42,19 @@ class Ledger:
         if offset > expected:
             # Logs have holes, where messages expired or a transaction ended.
             expected = await self._first_from(partition, expected)
-        if offset > expected and partition not in self._rewound:
-            # Once: what was read on meanwhile comes before what is read again. Were the rewind to get lost as well,
-            # the watchdog sees that messages wait.
-            self._rewound.add(partition)
+        if offset > expected and time.monotonic() - self._rewound_at.get(partition, 0.0) > REWIND_SECONDS:
             log.warning("rewound", topic=partition.topic, partition=partition.partition, came=offset, due=expected)
-            await self._rewind(partition, expected)
+            await self._read_again(partition)
         if offset != expected:
             return False
-        self._rewound.discard(partition)
+        self._rewound_at.pop(partition, None)
         self._expected[partition] = offset + 1
         return True
+
+    async def rewind(self, topic: str) -> None:
+        """Read the partitions of `topic` again from the messages that are due."""
+        for partition in [partition for partition in self._expected if partition.topic == topic]:
+            await self._read_again(partition)
 
     def done(self, partition: TopicPartition, offset: int) -> None:
         """This message is handled, as are all before it."""
@@ -55,14 +64,21 @@ class Ledger:
         """The offset up to which all messages are handled, to be committed."""
         return self._handled.get(partition)
 
+    async def _read_again(self, partition: TopicPartition) -> None:
+        self._rewound_at[partition] = time.monotonic()
+        await self._rewind(partition, self._expected[partition])
+
     async def _first_from(self, partition: TopicPartition, offset: int) -> int:
-        """The first offset from `offset` on at which the broker has a message."""
+        """The first offset from `offset` on at which the broker has a message; `offset` where it does not answer."""
         reader = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, auto_offset_reset="earliest")
-        await reader.start()
         try:
-            reader.assign([partition])
-            reader.seek(partition, offset)
-            first: int = (await reader.getone()).offset
-            return first
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await reader.start()
+                reader.assign([partition])
+                reader.seek(partition, offset)
+                first: int = (await reader.getone()).offset
+                return first
+        except (KafkaError, OSError, TimeoutError):
+            return offset
         finally:
             await reader.stop()

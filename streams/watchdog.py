@@ -2,13 +2,14 @@
 
 Faust's agents and consumer have been seen to fall silent after a rebalance or a broker's restart, without an error.
 What Faust believes of itself is then no witness: this asks the broker, over connections of its own, how far the group
-has come. A message that is being worked on, or held while the portal is down, is no silence.
+has come. A message that is being worked on, or held while the portal is down, is no silence. Reading the messages again
+that are due helps where a seek got lost; otherwise a new process is what helps.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -17,18 +18,31 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import CrashStreamError
 
-CHECK_SECONDS = 5.0
+CHECK_SECONDS = 2.5
+READ_AGAIN_SECONDS = 5.0
 SILENT_SECONDS = 30.0
 ANSWER_SECONDS = 10.0
 
 
 class Watchdog:
-    """Watches consumer group `group` on `topics`."""
+    """Watches consumer group `group` on `topics`.
 
-    def __init__(self, bootstrap: str, group: str, topics: Collection[str]) -> None:
+    `assigned` says which partitions are this process's; `read_again` reads what is due in a topic again.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        group: str,
+        topics: Collection[str],
+        assigned: Callable[[], Collection[TopicPartition]],
+        read_again: Callable[[str], Awaitable[None]],
+    ) -> None:
         self._bootstrap = bootstrap
         self._group = group
         self._topics = topics
+        self._assigned = assigned
+        self._read_again = read_again
         self._at_work: Counter[str] = Counter()
         self._last_work: dict[str, float] = {}
 
@@ -58,9 +72,12 @@ class Watchdog:
                 silent = now - max(since, self._last_work.get(topic, since))
                 if silent > SILENT_SECONDS:
                     raise CrashStreamError(f"{self._group} has taken no message of {topic} for {silent:.0f} s")
+                if silent > READ_AGAIN_SECONDS:
+                    await self._read_again(topic)
 
     async def _waiting(self) -> set[str]:
-        """Topics with messages behind the group's committed offsets."""
+        """Topics with messages of ours behind the group's committed offsets; all are ours while nothing is assigned."""
+        assigned = self._assigned()
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
         consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap)
         try:
@@ -71,6 +88,7 @@ class Watchdog:
                 TopicPartition(topic["topic"], partition["partition"])
                 for topic in await admin.describe_topics(list(self._topics))
                 for partition in topic["partitions"]
+                if not assigned or TopicPartition(topic["topic"], partition["partition"]) in assigned
             ]
             ends = await consumer.end_offsets(partitions)
             starts = await consumer.beginning_offsets(partitions)

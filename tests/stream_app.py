@@ -43,4 +43,7 @@ async def main(bootstrap: str, folder: Path, in_flight: int, die_after: int) -> 
 
 if __name__ == "__main__":
     bootstrap, folder, in_flight, die_after = sys.argv[1:]
-    asyncio.run(main(bootstrap, Path(folder), int(in_flight), int(die_after)))
+    try:
+        asyncio.new_event_loop().run_until_complete(main(bootstrap, Path(folder), int(in_flight), int(die_after)))
+    finally:
+        os._exit(0)  # as `crash-stream worker` does

@@ -7,6 +7,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from streams import ledger
 from streams.ledger import Ledger
 from streams.publisher import Publisher, declare_topics
 from streams.records import TrainRequest
@@ -63,6 +64,16 @@ async def test_skipped_messages_are_read_again_and_nothing_beyond_them_is_commit
     assert reading.rewound == [1], "once, whatever was read on"
     assert reading.ledger.handled(PLACE) == 1
     assert await reading.read(1, 2, 3, 4, 5, 6, 7) == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_a_rewind_that_got_lost_is_repeated(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = Reading(broker.bootstrap)
+    reading.ledger.begin({PLACE: 0})
+    monkeypatch.setattr(ledger, "REWIND_SECONDS", 0.0)
+    assert await reading.read(0, 5, 6) == [0]
+    assert reading.rewound == [1, 1]
+    await reading.ledger.rewind(PLACE.topic)
+    assert reading.rewound == [1, 1, 1], "and where no message comes that would show it"
 
 
 async def test_what_is_being_handled_does_not_count_as_handled(broker: EmbeddedBroker) -> None:
