@@ -10,7 +10,7 @@ import structlog
 from streams.domain.merge import Merge
 from streams.domain.merge import merge as merge_rows
 from streams.domain.pages import MONTH, read_page
-from streams.domain.schemas import TABLES
+from streams.domain.schemas import SOURCE, TABLES
 from streams.errors import ObjectExists, ObjectMissing
 from streams.publisher import Emit
 from streams.records import BronzeWritten, Merged, RunEvent, SilverReady
@@ -65,7 +65,7 @@ async def merge(
 async def _page(written: BronzeWritten, bronze: Bronze) -> pl.DataFrame:
     body = await bronze.read(written.bronze_key)
     page = await asyncio.to_thread(read_page, body, TABLES[written.dataset])
-    return page.rows.filter(pl.col(MONTH) == written.month)
+    return page.rows.filter(pl.col(MONTH) == written.month).with_columns(pl.lit(written.bronze_key).alias(SOURCE))
 
 
 async def _append(written: BronzeWritten, page: pl.DataFrame, head: Head, silver: Silver) -> tuple[Head, Merge, bool]:

@@ -21,7 +21,7 @@ from streams.errors import MalformedMessage
 
 Dataset = Literal["crashes", "vehicles", "people"]
 DATASETS: tuple[Dataset, ...] = ("crashes", "vehicles", "people")
-Stage = Literal["plan", "fetch", "merge", "load", "lineage"]
+Stage = Literal["plan", "poll", "audit", "schedule", "fetch", "merge", "load", "lineage"]
 
 # Crash month as YYYY-MM; rows without a readable crash_date gather under this one.
 UNDATED = "0000-00"
@@ -79,7 +79,7 @@ class BackfillRequest(Record):
     start: Day
     end: Day
     datasets: tuple[Dataset, ...] = DATASETS
-    kind: Literal["backfill", "first-start"] = "backfill"
+    kind: Literal["backfill", "first-start", "schedule"] = "backfill"
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -111,6 +111,62 @@ class CrashPage(Record):
     def page_id(self) -> str:
         """Names the page within its run; the same for every attempt."""
         return f"{self.dataset}/{self.start}_{self.end}/{self.number:05d}"
+
+
+class PollRequest(Record):
+    """Ask one dataset for what is new: rows past its watermark, in the copy's extent.
+
+    `since` reads from a time on instead, whatever the watermark says: a look back. `number` and `after` are the page
+    of a poll that goes on; a poll begins without them.
+    """
+
+    run_id: Identifier
+    dataset: Dataset
+    since: AwareDatetime | None = None
+    number: int = Field(0, ge=0)
+    after: Cursor | None = None
+
+    @property
+    def page_id(self) -> str:
+        """Names the page within its run."""
+        return f"{self.dataset}/stream/{self.number:05d}"
+
+
+class AuditRequest(Record):
+    """Compare the copy with the portal, for crashes from `start` (inclusive) to `end` (exclusive), or all of it."""
+
+    run_id: Identifier
+    start: Day | None = None
+    end: Day | None = None
+    datasets: tuple[Dataset, ...] = DATASETS
+
+
+class Schedule(Record):
+    """What is to be done when: `cron` has five fields and means Chicago's clock.
+
+    `missed` says what to do about times at which nobody was there: `skip` them, or `once` make up for all of them.
+    A backfill copies the last `days` days of crashes, streaming looks back `days` days (None: from the watermark),
+    an audit compares the last `days` days (None: all).
+    """
+
+    schedule_id: Identifier
+    cron: str
+    mode: Literal["backfill", "streaming", "audit"]
+    days: int | None = Field(None, ge=1, le=20_000)
+    datasets: tuple[Dataset, ...] = DATASETS
+    missed: Literal["skip", "once"] = "skip"
+    paused: bool = False
+    created_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+class ScheduleChange(Record):
+    """Somebody changes a schedule, or its time has come (`fire`, for the time `due`)."""
+
+    schedule_id: Identifier
+    change: Literal["create", "pause", "resume", "delete", "fire"]
+    schedule: Schedule | None = None
+    due: AwareDatetime | None = None
+    at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
 class BronzeWritten(Record):
@@ -179,6 +235,39 @@ class Merged(Record):
     crashes_changed: int
 
 
+class Polled(Record):
+    """A poll of one dataset ended: how far its watermark is. `out_of_date` answers move it nowhere."""
+
+    what: Literal["polled"] = "polled"
+    dataset: Dataset
+    watermark: str | None = Field(None, description="`:updated_at` up to which the dataset is read")
+    rows: int
+    out_of_date: bool = False
+
+
+class Audited(Record):
+    """What an audit found in a month of one dataset; `missing` rows are being fetched, `gone` ones tombstoned."""
+
+    what: Literal["audited"] = "audited"
+    dataset: Dataset
+    month: Month
+    portal: int
+    ours: int
+    missing: int = 0
+    gone: int = 0
+    moved: int = 0
+
+
+class Drifted(Record):
+    """The portal's columns are not those known: `column` is new, has vanished, or its values are of another kind."""
+
+    what: Literal["drifted"] = "drifted"
+    dataset: Dataset
+    column: str
+    drift: Literal["new", "vanished", "retyped"]
+    detail: str
+
+
 class Failed(Record):
     """A message of the run went to the dead letters at `stage`; `page_id` is absent where a run as a whole failed."""
 
@@ -194,7 +283,7 @@ class RunEvent(Record):
 
     run_id: Identifier
     at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
-    event: Planned | Fetched | Merged | Failed = Field(discriminator="what")
+    event: Planned | Fetched | Merged | Polled | Audited | Drifted | Failed = Field(discriminator="what")
 
 
 class DeadLetter(Record):

@@ -5,7 +5,7 @@ from typing import Any, Self
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from streams.domain.merge import flatten
+from streams.domain.merge import flatten, live
 from streams.domain.schemas import TABLES
 from streams.records import DATASETS
 from streams.storage.silver import Head
@@ -36,14 +36,16 @@ class MonthState(BaseModel):
         if silver is None:
             return self.model_copy(update={"head": head, "pages": pages})
         tables = {dataset: flatten(silver, TABLES[dataset]) for dataset in DATASETS}
+        crashes = live(tables["crashes"])
+        children = pl.concat([live(tables[dataset])["crash_record_id"] for dataset in ("vehicles", "people")])
         high_water = {name: rows[":updated_at"].max() for name, rows in tables.items()}
         return self.model_copy(
             update={
                 "head": head,
                 "pages": pages,
-                "rows": {name: rows.height for name, rows in tables.items()},
+                "rows": {name: live(rows).height for name, rows in tables.items()},
                 "high_water": {name: str(mark) for name, mark in high_water.items() if mark is not None},
-                "orphans": silver["crash"].null_count(),
+                "orphans": children.filter(~children.is_in(crashes["crash_record_id"].implode())).n_unique(),
             }
         )
 

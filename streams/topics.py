@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from streams.records import (
+    AuditRequest,
     BackfillRequest,
     BronzeWritten,
     CrashesScored,
     CrashPage,
     DeadLetter,
+    PollRequest,
     Record,
     RunEvent,
+    ScheduleChange,
     SilverReady,
     TrainRequest,
 )
@@ -46,6 +49,11 @@ class Topic:
 # The key of bronze-written and silver-ready is the crash month: one worker owns a month, and a month's versions
 # reach Gold in order.
 BACKFILL_REQUESTS: Final = Topic("backfill-requests", BackfillRequest, "request_id", 4, 7 * DAY_MS)
+# One partition holds a dataset's polls in order; its owner keeps the dataset's watermark.
+POLL_REQUESTS: Final = Topic("poll-requests", PollRequest, "dataset", 4, 7 * DAY_MS)
+AUDIT_REQUESTS: Final = Topic("audit-requests", AuditRequest, "run_id", 1, 7 * DAY_MS)
+# One partition: whoever owns it is the one whose clock counts.
+SCHEDULE_CHANGES: Final = Topic("schedule-changes", ScheduleChange, "schedule_id", 1, 7 * DAY_MS)
 CRASH_PAGES: Final = Topic("crash-pages", CrashPage, "page_id", 8, 7 * DAY_MS)
 BRONZE_WRITTEN: Final = Topic("bronze-written", BronzeWritten, "month", 8, 7 * DAY_MS)
 SILVER_READY: Final = Topic("silver-ready", SilverReady, "month", 8, 7 * DAY_MS)
@@ -57,6 +65,9 @@ DEAD_LETTERS: Final = Topic("dead-letters", DeadLetter, "topic", 4, 90 * DAY_MS,
 
 TOPICS: Final = (
     BACKFILL_REQUESTS,
+    POLL_REQUESTS,
+    AUDIT_REQUESTS,
+    SCHEDULE_CHANGES,
     CRASH_PAGES,
     BRONZE_WRITTEN,
     SILVER_READY,

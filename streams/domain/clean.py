@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from streams.domain.engineer import engineer
-from streams.domain.merge import flatten, winners, with_content
+from streams.domain.merge import flatten, live, winners, with_content
 from streams.domain.schemas import CRASHES, LATITUDES, LONGITUDES, PEOPLE, VEHICLES, Column, Kind, Table
 
 FLAGS: Final = "quality_flags"
@@ -56,7 +56,7 @@ def gold_frames(silver: pl.DataFrame) -> GoldFrames:
 
 
 def _rows(silver: pl.DataFrame, table: Table) -> pl.DataFrame:
-    rows = flatten(silver, table)
+    rows = live(flatten(silver, table))
     return winners(with_content(rows, table), table) if rows[table.key].is_duplicated().any() else rows
 
 
@@ -109,7 +109,7 @@ def _numeric(text: pl.Expr) -> pl.Expr:
     return pl.when(text.str.contains(_NUMBER)).then(text)
 
 
-def _time(text: pl.Expr) -> pl.Expr:
+def time(text: pl.Expr) -> pl.Expr:
     """Local time exactly as published; no zone is assumed."""
     iso = pl.when(text.str.contains(_ISO_TIME)).then(text.str.replace(" ", "T", literal=True))
     return iso.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
@@ -120,7 +120,7 @@ _PARSERS: Final[dict[Kind, Callable[[pl.Expr], pl.Expr]]] = {
     Kind.INTEGER: _integral,
     Kind.BIGINT: _integral,
     Kind.REAL: _real,
-    Kind.TIME: _time,
+    Kind.TIME: time,
 }
 
 

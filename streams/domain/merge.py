@@ -3,13 +3,17 @@
 A row wins over another of the same key by (`:updated_at`, `:version`, content); the last two only make the order
 total. Hence merging is commutative, associative and idempotent: whatever order pages come in, however often,
 the month ends the same.
+
+A tombstone (`GONE`) is a row like any other: it wins over what was published up to its own stamp, and loses to what
+is published later. It speaks for its month only. A deletion leaves one, and a crash that moved to another month leaves
+one in each month that it was in.
 """
 
 from dataclasses import dataclass
 
 import polars as pl
 
-from streams.domain.schemas import CRASHES, SYSTEM, Table, published, silver_schema
+from streams.domain.schemas import CRASHES, GONE, SOURCE, SYSTEM, Table, published, silver_schema
 
 _CONTENT = "__content"
 _CRASH_ID = "crash_record_id"
@@ -35,7 +39,8 @@ def empty_month() -> pl.DataFrame:
 def merge(silver: pl.DataFrame, page: pl.DataFrame, table: Table) -> Merge:
     """Merge a page's rows (schema `published(table)`) into a month (schema `silver_schema()`)."""
     before = with_content(flatten(silver, table), table)
-    after = winners(pl.concat([before, with_content(page.select(*published(table)), table)]), table)
+    # In this order: of two rows alike in everything but the page they came from, the one that is there stays.
+    after = winners(pl.concat([with_content(page.select(*published(table)), table), before]), table)
     if after.equals(before):
         return Merge(None, silver.clear())
 
@@ -57,7 +62,7 @@ def merge(silver: pl.DataFrame, page: pl.DataFrame, table: Table) -> Merge:
 
 
 def flatten(silver: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """The rows of one table in a month, as published, ordered by their key."""
+    """The rows of one table in a month, as published, ordered by their key; tombstones among them."""
     if table is CRASHES:
         rows = silver.select(pl.col("crash")).drop_nulls().unnest("crash")
     else:
@@ -65,16 +70,21 @@ def flatten(silver: pl.DataFrame, table: Table) -> pl.DataFrame:
     return rows.sort(table.key)
 
 
+def live(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows without the tombstones."""
+    return rows.filter(pl.col(GONE).is_null())
+
+
 def with_content(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
     """Add the row's content as one text: all that was published, without the portal's bookkeeping."""
-    names = [name for name in published(table) if name not in SYSTEM]
+    names = [name for name in published(table) if name not in (*SYSTEM, SOURCE)]
     return rows.with_columns(pl.struct(names).struct.json_encode().alias(_CONTENT))
 
 
 def winners(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
     """One row a key, ordered by key: the one published last."""
-    order = [table.key, ":updated_at", ":version", _CONTENT, ":id", ":created_at"]
-    return rows.sort(order, nulls_last=False).unique(table.key, keep="last", maintain_order=True)
+    order = [table.key, ":updated_at", ":version", GONE, _CONTENT, ":id", ":created_at"]
+    return rows.sort(order, nulls_last=False, maintain_order=True).unique(table.key, keep="last", maintain_order=True)
 
 
 def _replace(silver: pl.DataFrame, rows: pl.DataFrame, table: Table) -> pl.DataFrame:

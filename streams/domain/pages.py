@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 from pydantic import ValidationError
 
+from streams.domain.clean import time
 from streams.domain.schemas import EXTRA, Table, published
 from streams.errors import MalformedPage
 from streams.records import UNDATED, Cursor
@@ -70,8 +71,9 @@ def _frame(rows: list[dict[str, object]], table: Table) -> pl.DataFrame:
         frame = pl.from_dicts(rows, schema=schema) if rows else pl.DataFrame(schema=schema)
     except (pl.exceptions.PolarsError, TypeError):
         frame = pl.from_dicts([_plain(row) for row in rows], schema=schema)
-    month = pl.col("crash_date").str.extract(r"^(\d{4}-(?:0[1-9]|1[0-2]))-").fill_null(UNDATED)
-    return frame.with_columns(month.alias(MONTH))
+    # As Gold reads it: a date that is none there has no month here.
+    month = time(pl.col("crash_date").str.strip_chars()).dt.strftime("%Y-%m")
+    return frame.with_columns(month.fill_null(UNDATED).alias(MONTH))
 
 
 def _with_extra(row: dict[str, object], unknown: set[str]) -> dict[str, object]:

@@ -175,15 +175,20 @@ SYSTEM: Final = (":id", ":created_at", ":updated_at", ":version")
 # Columns that the portal sends and this table does not know, as one JSON object; null where there are none.
 EXTRA: Final = "extra"
 
+# Ours, kept with each row of Silver: true where the row is no more in this month (a tombstone), and the Bronze object
+# that it came from.
+GONE: Final = ":gone"
+SOURCE: Final = ":source"
+
 POINT: Final = pl.Struct({"type": pl.String(), "coordinates": pl.List(pl.Float64())})
 
 
 def published(table: Table) -> dict[str, pl.DataType]:
-    """Schema of rows as published: text in every column but `location`, then SYSTEM, then EXTRA."""
+    """Schema of rows as published: text in every column but `location`, then SYSTEM, EXTRA, GONE and SOURCE."""
     schema: dict[str, pl.DataType] = {
         column.name: POINT if column.kind is Kind.POINT else pl.String() for column in table.columns
     }
-    return schema | {name: pl.String() for name in (*SYSTEM, EXTRA)}
+    return schema | {name: pl.String() for name in (*SYSTEM, EXTRA)} | {GONE: pl.Boolean(), SOURCE: pl.String()}
 
 
 def silver_schema() -> dict[str, pl.DataType]:

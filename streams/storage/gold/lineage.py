@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from streams.records import DeadLetter, Failed, Fetched, Merged, Planned, RunEvent
+from streams.records import Audited, DeadLetter, Drifted, Failed, Fetched, Merged, Planned, Polled, RunEvent
 from streams.storage.gold.tables import statement
 
 # Of two events of one thing the later counts; what grows (versions, counts of changes) keeps its greatest.
@@ -36,6 +36,19 @@ _FAILED = """
 insert into run_failures values ($1, $2, $3, $4, $5, $6) on conflict do update set
     error = if((excluded.failed_at, excluded.error) < (failed_at, error), excluded.error, error),
     failed_at = least(failed_at, excluded.failed_at)
+"""
+_POLLED = """
+insert or replace into watermarks
+select * from (values ($1, $2, $3, $4, $5, $6::timestamp))
+where not exists (from watermarks where dataset = $1 and polled_at > $6)
+"""
+_AUDITED = "insert or replace into audits values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+_DRIFTED = """
+insert into drifts values ($1, $2, $3, $4, $5, $6, $6) on conflict do update set
+    detail = if(excluded.last_seen_at >= last_seen_at, excluded.detail, detail),
+    run_id = if(excluded.last_seen_at >= last_seen_at, excluded.run_id, run_id),
+    first_seen_at = least(first_seen_at, excluded.first_seen_at),
+    last_seen_at = greatest(last_seen_at, excluded.last_seen_at)
 """
 _BURIED = "insert into dead_letters values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing"
 
@@ -97,5 +110,13 @@ def _row(event: RunEvent) -> tuple[str, list[object]]:
             ]
         case Merged():
             return _MERGED, [run, what.page_id, what.month, what.version, what.rows, what.crashes_changed, at]
+        case Polled():
+            return _POLLED, [what.dataset, what.watermark, what.rows, what.out_of_date, run, at]
+        case Audited():
+            return _AUDITED, [
+                *(run, what.dataset, what.month, what.portal, what.ours, what.missing, what.gone, what.moved, at),
+            ]
+        case Drifted():
+            return _DRIFTED, [what.dataset, what.column, what.drift, what.detail, run, at]
         case Failed():
             return _FAILED, [run, what.stage, what.page_id or "", what.month or "", what.error, at]

@@ -99,6 +99,41 @@ create table if not exists runs (
     error varchar
 );
 
+-- How far each dataset is followed, and what the last poll of it found.
+create table if not exists watermarks (
+    dataset varchar primary key,
+    watermark varchar,
+    "rows" bigint not null,
+    out_of_date boolean not null,
+    run_id varchar not null,
+    polled_at timestamp not null
+);
+
+create table if not exists audits (
+    run_id varchar not null,
+    dataset varchar not null,
+    month varchar not null,
+    portal bigint not null,
+    ours bigint not null,
+    missing bigint not null,
+    gone bigint not null,
+    moved bigint not null,
+    audited_at timestamp not null,
+    primary key (run_id, dataset, month)
+);
+
+-- Columns of the portal that are not as they were known.
+create table if not exists drifts (
+    dataset varchar not null,
+    "column" varchar not null,
+    drift varchar not null,
+    detail varchar not null,
+    run_id varchar not null,
+    first_seen_at timestamp not null,
+    last_seen_at timestamp not null,
+    primary key (dataset, "column", drift)
+);
+
 create table if not exists dead_letters (
     topic varchar not null,
     "partition" integer not null,
