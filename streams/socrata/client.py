@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -38,6 +38,8 @@ class Answer:
     raw: bytes
     encoding: str | None
     headers: Mapping[str, str]
+    at: datetime | None = None
+    etag: str | None = None
 
     @property
     def body(self) -> bytes:
@@ -99,6 +101,40 @@ class Portal:
             return Held(rows, _day(row["first"]), _day(row["last"])) if rows else Held(0, start, start)
         except (ValueError, TypeError, LookupError) as error:
             raise MalformedPage(f"the portal's count of {table.dataset} is not understood: {error!r}") from None
+
+    async def changes(
+        self,
+        table: Table,
+        since: date,
+        after: Cursor | None,
+        from_time: datetime | None,
+        limit: int,
+        etag: str | None,
+    ) -> Answer | None:
+        """One keyset page of `table`'s rows with crash dates from `since` on, in the order of their publication.
+
+        It begins strictly past `after`; without that, at rows published at `from_time` or later; without either, at
+        the first. None when `etag` is given and still that of this question's answer.
+        """
+        raise NotImplementedError
+
+    async def counts(self, table: Table, start: date, end: date) -> dict[str, int]:
+        """Rows of `table` by crash month ("2024-01") with crash dates in [start, end); no month without a row."""
+        raise NotImplementedError
+
+    async def keys(self, table: Table, start: date, end: date, page_rows: int = 50_000) -> set[str]:
+        """All primary keys of `table`'s rows with crash dates in [start, end).
+
+        Raises `PortalUnavailable` when a lagging replica answers: what it lacks need not be gone.
+        """
+        raise NotImplementedError
+
+    async def confirm(self, table: Table, keys: Collection[str]) -> dict[str, str | None]:
+        """Those of `keys` that the portal holds, each with its crash date as published, None where it has none.
+
+        Raises `PortalUnavailable` when a lagging replica answers.
+        """
+        raise NotImplementedError
 
     async def get(self, path: str, params: Mapping[str, str]) -> Answer:
         """GET `path`; the answer's body is not yet decompressed."""
