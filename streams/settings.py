@@ -28,6 +28,9 @@ class Settings(BaseSettings):
 
     portal_url: AnyHttpUrl = Field(AnyHttpUrl("https://data.cityofchicago.org"), description="the portal")
     portal_app_token: str | None = Field(None, description="sent as X-App-Token; a wrong one is worse than none")
+    portal_rate: float | None = Field(
+        None, gt=0, le=1000, description="requests a second; unset: 10 with an app token, 2 without, 1000 on loopback"
+    )
     kafka_bootstrap: str | None = Field(None, description="host:port[,host:port]; unset: the embedded broker")
     s3_endpoint_url: AnyHttpUrl | None = Field(None, description="unset: the embedded store")
     s3_access_key: str | None = Field(None, description="key of the S3 store")
