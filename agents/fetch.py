@@ -17,7 +17,7 @@ async def fetch(page: CrashPage, portal: Portal, bronze: Bronze, emit: Emit, pag
     answer = await portal.page(table, page.start, page.end, page.after, page_rows)
     body = await asyncio.to_thread(lambda: answer.body)
     found = await asyncio.to_thread(read_page, body, table)
-    key = await bronze.archive(page, answer, body, found.size)
+    key = await bronze.archive(page, answer, body, found.size, found.months)
 
     last = found.size < page_rows
     if not last:

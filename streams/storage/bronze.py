@@ -5,15 +5,21 @@ import gzip
 import hashlib
 import json
 import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
+from streams.domain.pages import read_page
+from streams.domain.schemas import TABLES
 from streams.errors import MalformedPage, ObjectExists
-from streams.records import CrashPage
+from streams.records import CrashPage, Dataset
 from streams.socrata.client import Answer
 from streams.storage.objects import Objects
 
 BUCKET: Final = "bronze"
+
+# Characters of months in the metadata, which has 2 KB in all; a page of more months is to be looked into.
+_MOST_MONTHS: Final = 512
 
 
 class Bronze:
@@ -22,8 +28,10 @@ class Bronze:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
-    async def archive(self, page: CrashPage, answer: Answer, body: bytes, rows: int) -> str:
-        """Keep the answer as received and return its key.
+    async def archive(
+        self, page: CrashPage, answer: Answer, body: bytes, rows: int, months: Iterable[str] | None = None
+    ) -> str:
+        """Keep the answer as received and return its key; `months` are the crash months of its rows.
 
         The key is a function of the request and of what was answered (decompressed: a gzip header carries a time),
         so an attempt repeated, or a window asked for twice without news, leaves one object.
@@ -34,6 +42,7 @@ class Bronze:
             "headers": json.dumps(answer.headers),
             "rows": str(rows),
             "sha256": await asyncio.to_thread(lambda: hashlib.sha256(answer.raw).hexdigest()),
+            **_contents(page.dataset, months),
         }
         with suppress(ObjectExists):  # the same page, archived before
             await self._objects.put(
@@ -47,6 +56,22 @@ class Bronze:
             )
         return key
 
+    async def keep(self, prefix: str, dataset: Dataset, rows: Sequence[Mapping[str, Any]]) -> str:
+        """Keep rows of our own making, tombstones, as a page like the portal's, and return its key.
+
+        The key is a function of `rows`: `{prefix}/{dataset}/<sha>.json`. Raises `MalformedPage` when they are no rows.
+        """
+        body = await asyncio.to_thread(lambda: json.dumps(rows, ensure_ascii=False, sort_keys=True).encode())
+        found = await asyncio.to_thread(read_page, body, TABLES[dataset])
+        digest = hashlib.sha256(body).hexdigest()
+        key = f"{prefix}/{dataset}/{digest[:32]}.json"
+        metadata = {"request": "", "rows": str(found.size), "sha256": digest, **_contents(dataset, found.months)}
+        with suppress(ObjectExists):  # the same rows, kept before
+            await self._objects.put(
+                BUCKET, key, body, metadata=metadata, content_type="application/json", if_absent=True
+            )
+        return key
+
     async def read(self, key: str) -> bytes:
         """The body of an archived page, decompressed."""
         raw, info = await self._objects.get(BUCKET, key)
@@ -56,6 +81,14 @@ class Bronze:
             return await asyncio.to_thread(gzip.decompress, raw)
         except (OSError, EOFError, zlib.error) as error:
             raise MalformedPage(f"the archived page {key} does not decompress: {error}") from None
+
+
+def _contents(dataset: Dataset, months: Iterable[str] | None) -> dict[str, str]:
+    """Metadata that tells what is in a page without a look into it."""
+    listed = ",".join(months) if months is not None else None
+    if listed is None or len(listed) > _MOST_MONTHS:
+        return {"dataset": dataset}
+    return {"dataset": dataset, "months": listed}
 
 
 def _key(page: CrashPage, answer: Answer, body: bytes) -> str:
