@@ -12,7 +12,7 @@ from typing import Any, Final
 from streams.domain.pages import read_page
 from streams.domain.schemas import TABLES
 from streams.errors import MalformedPage, ObjectExists
-from streams.records import CrashPage, Dataset
+from streams.records import CrashPage, Dataset, PollRequest
 from streams.socrata.client import Answer
 from streams.storage.objects import Objects
 
@@ -29,7 +29,12 @@ class Bronze:
         self._objects = objects
 
     async def archive(
-        self, page: CrashPage, answer: Answer, body: bytes, rows: int, months: Iterable[str] | None = None
+        self,
+        page: CrashPage | PollRequest,
+        answer: Answer,
+        body: bytes,
+        rows: int,
+        months: Iterable[str] | None = None,
     ) -> str:
         """Keep the answer as received and return its key; `months` are the crash months of its rows.
 
@@ -91,8 +96,9 @@ def _contents(dataset: Dataset, months: Iterable[str] | None) -> dict[str, str]:
     return {"dataset": dataset, "months": listed}
 
 
-def _key(page: CrashPage, answer: Answer, body: bytes) -> str:
+def _key(page: CrashPage | PollRequest, answer: Answer, body: bytes) -> str:
     digest = hashlib.sha256(answer.request.encode() + b"\n")
     digest.update(body)
     suffix = ".json.gz" if answer.encoding else ".json"
-    return f"{page.dataset}/{page.start}_{page.end}/{digest.hexdigest()[:32]}{suffix}"
+    window, _ = page.page_id.rsplit("/", 1)
+    return f"{window}/{digest.hexdigest()[:32]}{suffix}"
