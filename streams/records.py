@@ -116,13 +116,15 @@ class CrashPage(Record):
 class PollRequest(Record):
     """Ask one dataset for what is new: rows past its watermark, in the copy's extent.
 
-    `since` reads from a time on instead, whatever the watermark says: a look back. `number` and `after` are the page
-    of a poll that goes on; a poll begins without them.
+    `since` reads from a time of the portal's on instead, whatever the watermark says: a look back. One that `begins`
+    sets the watermark where there is none yet: what was published before is being backfilled. `number` and `after` are
+    the page of a poll that goes on; a poll starts without them.
     """
 
     run_id: Identifier
     dataset: Dataset
     since: AwareDatetime | None = None
+    begins: bool = False
     number: int = Field(0, ge=0)
     after: Cursor | None = None
 
@@ -133,12 +135,22 @@ class PollRequest(Record):
 
 
 class AuditRequest(Record):
-    """Compare the copy with the portal, for crashes from `start` (inclusive) to `end` (exclusive), or all of it."""
+    """Compare the copy with the portal, for crashes from `start` (inclusive) to `end` (exclusive), or all of it.
+
+    A month's keys are compared where its counts differ; a `thorough` audit compares those of every month.
+    """
 
     run_id: Identifier
     start: Day | None = None
     end: Day | None = None
-    datasets: tuple[Dataset, ...] = DATASETS
+    datasets: tuple[Dataset, ...] = Field(DATASETS, min_length=1)
+    thorough: bool = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start and self.end and self.start >= self.end:
+            raise ValueError(f"end {self.end} must be after start {self.start}; end is exclusive")
+        return self
 
 
 class Schedule(Record):
