@@ -9,6 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from streams.errors import CrashStreamError, RequestError
+from streams.local.portal.faults import Faults
 from streams.local.portal.living import live
 from streams.local.portal.server import create_app
 from streams.local.portal.source import GeneratedCity, GivenRows, open_tables
@@ -30,12 +31,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _serve(options: argparse.Namespace) -> None:
     source = _source(options)
+    faults = Faults.parse(options.faults) if options.faults else None
     try:
         tables = open_tables(options.data_dir, source)
     except OSError as error:
         raise RequestError(f"{options.data_dir}: {error.strerror}", field="--data-dir") from None
     try:
-        app = create_app(tables, app_token=options.app_token)
+        app = create_app(tables, app_token=options.app_token, faults=faults)
         if options.speed > 0 and isinstance(source, GeneratedCity):
             app.cleanup_ctx.append(live(source.life(tables), options.speed))
         _log.info("serving on http://%s:%s", options.host, options.port)
@@ -71,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--start", type=date.fromisoformat, help="its first day, instead of --days")
     parser.add_argument("--end", type=date.fromisoformat, help="the day after its last")
     parser.add_argument("--speed", type=float, default=0.0, help="simulated seconds a second; 0 is frozen")
+    parser.add_argument("--faults", metavar="SEED:RATE", help="requests go wrong, that share of them")
     parser.add_argument("--app-token", help="refuse any other token")
     return parser
 

@@ -46,6 +46,7 @@ class Life:
         self._happening = happening
         self._seed = seed
         self.clock = datetime.fromisoformat(tables.fact(_CLOCK) or "")
+        tables.clock = lambda: self.clock
 
     def step(self, span: timedelta) -> None:
         """Let ``span`` pass. Blocks. A step that was killed in the middle is done again, with the same result."""

@@ -13,9 +13,12 @@ from typing import Any
 from aiohttp import web
 
 from streams.local.portal.datasets import BY_ID, SYSTEM_COLUMNS, Dataset, Type, heading
+from streams.local.portal.faults import CLOCK, OUT_OF_DATE, Faults, Kind
+from streams.local.portal.publication import Publication
 from streams.local.portal.query import Query, compile_query
+from streams.local.portal.replica import Replica
 from streams.local.portal.soql import SoqlError
-from streams.local.portal.tables import Publication, Tables
+from streams.local.portal.tables import Tables
 
 LONGEST_URL = 8 * 1024
 _THREADS = 4
@@ -24,20 +27,34 @@ _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def create_app(tables: Tables, *, app_token: str | None = None) -> web.Application:
-    """The portal as an application. With ``app_token``, a request that sends another token is refused."""
-    portal = _Portal(tables, app_token)
+def create_app(tables: Tables, *, app_token: str | None = None, faults: Faults | None = None) -> web.Application:
+    """The portal as an application.
+
+    With ``app_token``, a request that sends another token is refused. With ``faults``, requests go wrong as they say;
+    the stale state of :attr:`Kind.STALE` is then that of before what is written from now on.
+    """
+    replica = tables.replica() if faults and Kind.STALE in faults.kinds else None
+    portal = _Portal(tables, replica, app_token)
+    middlewares = [faults.middleware, portal.guard] if faults else [portal.guard]
     # The server itself must let long URLs in, so that they are answered as the portal does.
-    app = web.Application(middlewares=[portal.guard], handler_args={"max_line_size": 1 << 20})
+    app = web.Application(middlewares=middlewares, handler_args={"max_line_size": 1 << 20})
+    app[CLOCK] = tables.now
+    app.on_response_prepare.append(_dated)
     app.router.add_get("/resource/{id}.json", portal.resource)
     app.router.add_get("/api/views/{id}.json", portal.view)
     app.cleanup_ctx.append(portal.threads)
     return app
 
 
+async def _dated(request: web.Request, answer: web.StreamResponse) -> None:
+    """Date the answer by the portal's clock: its rows are read, so none is newer."""
+    answer.headers["Date"] = format_datetime(request.app[CLOCK](), usegmt=True)
+
+
 class _Portal:
-    def __init__(self, tables: Tables, app_token: str | None) -> None:
+    def __init__(self, tables: Tables, replica: Replica | None, app_token: str | None) -> None:
         self._tables = tables
+        self._replica = replica
         self._app_token = app_token
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="portal")
 
@@ -73,17 +90,25 @@ class _Portal:
             missing = {"id": request.match_info["id"]}
             return _front_error(404, "dataset.missing", "Not found", missing)
         # Taken before the rows are read: a page newer than its tag is fetched again, an older one would stay.
-        publication = self._tables.publication(dataset.name)
+        truth = self._tables.publication(dataset.name)
+        source = self._replica if self._replica and request.get(OUT_OF_DATE) else self._tables
+        publication = source.publication(dataset.name)
         tag = _tag(dataset, publication, request.path_qs)
-        headers = _caching(publication, tag)
+        headers = {
+            "ETag": tag,
+            "Last-Modified": format_datetime(publication.updated_at, usegmt=True),
+            "X-SODA2-Truth-Last-Modified": format_datetime(truth.updated_at, usegmt=True),
+        }
+        if source is self._replica:
+            headers["X-SODA2-Data-Out-Of-Date"] = "true"
         if tag in request.headers.get("If-None-Match", ""):
             return web.Response(status=304, headers=headers)
         clauses = {name: value for name, value in request.query.items() if name != "$$app_token"}
         zipped = "gzip" in request.headers.get("Accept-Encoding", "")
 
         def work() -> tuple[Query, bytes]:
-            query = compile_query(clauses, dataset.name, self._tables.columns(dataset.name))
-            body = self._tables.answer(query)
+            query = compile_query(clauses, dataset.name, source.columns(dataset.name))
+            body = source.answer(query)
             return query, gzip.compress(body, compresslevel=1, mtime=0) if zipped else body
 
         query, body = await asyncio.get_running_loop().run_in_executor(self._pool, work)
@@ -120,11 +145,6 @@ class _Portal:
 def _tag(dataset: Dataset, publication: Publication, url: str) -> str:
     state = f"{dataset.id} {publication.updated_at} {publication.revision} {url}"
     return f'"{hashlib.sha256(state.encode()).hexdigest()[:32]}"'
-
-
-def _caching(publication: Publication, tag: str) -> dict[str, str]:
-    modified = format_datetime(publication.updated_at, usegmt=True)
-    return {"ETag": tag, "Last-Modified": modified, "X-SODA2-Truth-Last-Modified": modified}
 
 
 def _soda_type(kind: Type) -> str:

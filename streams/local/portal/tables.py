@@ -4,9 +4,8 @@ Every column holds text exactly as it is published, ``location`` its JSON. See `
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,16 +16,10 @@ import pyarrow as pa
 from streams.errors import LocalError, RequestError
 from streams.local.portal.compiler import quoted
 from streams.local.portal.datasets import DATASETS, SYSTEM_COLUMNS, Type
+from streams.local.portal.publication import Publication, publication
 from streams.local.portal.query import Query
+from streams.local.portal.replica import Replica
 from streams.local.portal.rows import Row, frame_of
-
-
-@dataclass(frozen=True)
-class Publication:
-    """The state of a dataset: ``updated_at`` (UTC) of its last write, and how many writes there were."""
-
-    updated_at: datetime
-    revision: int
 
 
 class Tables:
@@ -41,7 +34,9 @@ class Tables:
             self._connection = duckdb.connect(str(path))
         except duckdb.Error as error:
             raise LocalError(f"{path}: {error}", hint="is another portal running on this data directory?") from None
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._writing = threading.Lock()
+        self._replica: Replica | None = None
         self._columns: dict[str, dict[str, Type]] = {}
         self._connection.execute(Path(__file__).with_name("store.sql").read_text())
         for dataset in DATASETS.values():
@@ -59,14 +54,28 @@ class Tables:
 
     def publication(self, dataset: str) -> Publication:
         """When the dataset was last written; the epoch where it never was."""
-        sql = "SELECT updated_at, revision FROM publications WHERE dataset = ?"
-        found = self.cursor().execute(sql, [dataset]).fetchone()
-        return Publication(found[0].replace(tzinfo=UTC), found[1]) if found else Publication(_EPOCH, 0)
+        with self.cursor() as cursor:
+            return publication(cursor, dataset)
+
+    def now(self) -> datetime:
+        """The portal's clock (UTC): that of the city if it lives, else the real one; never before the last write."""
+        with self.cursor() as cursor:
+            written = cursor.execute("SELECT max(updated_at) FROM publications").fetchone()
+        now = self.clock()
+        return max(now, written[0].replace(tzinfo=UTC)) if written and written[0] else now
+
+    def replica(self) -> Replica:
+        """A replica that lags behind from now on; there is one."""
+        with self._writing:
+            if self._replica is None:
+                self._replica = Replica(self.cursor())
+                self._replica.follow(self._columns, self.now())
+            return self._replica
 
     def answer(self, query: Query) -> bytes:
         """The rows of a query as a JSON array. Blocks: call it in a thread."""
-        rows = self.cursor().execute(query.sql, query.parameters).fetchall()
-        return ("[" + "\n,".join(text for (text,) in rows) + "]\n").encode()
+        with self.cursor() as cursor:
+            return query.run(cursor)
 
     def rows(self, dataset: str, column: str, values: Sequence[str]) -> list[Row]:
         """The rows that have one of ``values`` in a column, in full, system columns too; nulls are None."""
@@ -149,7 +158,9 @@ class Tables:
         """One transaction, at a time that is later than that of every write before it."""
         with self._writing:
             last = self.publication(dataset)
-            now = max(at or datetime.now(UTC), last.updated_at + timedelta(milliseconds=1))
+            now = max(at or self.now(), last.updated_at + timedelta(milliseconds=1))
+            if self._replica:
+                self._replica.follow(self._columns, now)
             cursor = self.cursor()
             cursor.begin()
             try:
@@ -164,7 +175,6 @@ class Tables:
                 cursor.close()
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ASSIGNED = {
     ":id": "row_id(serial)",
     ":created_at": "$now",
