@@ -7,18 +7,25 @@ table or a kill with none, cannot overwrite or fork the chain; it is told, and g
 
 import asyncio
 import io
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
+from streams.domain.expiry import expired_deltas, expired_versions
 from streams.domain.merge import empty_month
-from streams.domain.schemas import silver_schema
-from streams.errors import ObjectMissing
-from streams.storage.objects import Objects
+from streams.domain.schemas import CRASHES, GONE, TABLES, silver_schema
+from streams.errors import ObjectExists, ObjectMissing, RequestError
+from streams.records import DATASETS, Dataset
+from streams.storage.objects import ObjectInfo, Objects
 
 BUCKET: Final = "silver"
+
+# Objects asked about at a time.
+_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,21 @@ class Head:
         return _version_key(self.month, self.version)
 
 
+class Version(NamedTuple):
+    """A version that can be read.
+
+    `content` is the last version up to it at which content changed. `rows` are by dataset, without tombstones; None
+    where the version does not say, having been written before versions did. `page` is the page that caused it.
+    """
+
+    version: int
+    content: int
+    written_at: datetime
+    rows: Mapping[Dataset, int] | None
+    page: str
+    size: int
+
+
 class Silver:
     """Reads and appends versions of months."""
 
@@ -60,6 +82,7 @@ class Silver:
         """Write the version after `head`; raises `ObjectExists` when another writer was first.
 
         The delta goes first, under a key of its own input: a version never names a delta that is not there.
+        A number that is free because its version has expired is no place to go on from: there is a newer one then.
         """
         version = head.version + 1
         if delta.is_empty():
@@ -73,15 +96,18 @@ class Silver:
             BUCKET,
             after.key,
             await asyncio.to_thread(_parquet, month),
-            metadata={name: str(value) for name, value in asdict(after).items()} | {"page": page_id},
+            metadata={name: str(value) for name, value in asdict(after).items()}
+            | {"page": page_id}
+            | {dataset: str(rows) for dataset, rows in live_rows(month).items()},
             if_absent=True,
         )
+        async for newer in self._objects.list(BUCKET, f"month={head.month}/versions/", start_after=after.key):
+            raise ObjectExists(f"{newer.key} is newer than {after.key}")
         return after
 
     async def months(self) -> list[str]:
         """Every month that has a version, in order."""
-        keys = [info.key async for info in self._objects.list(BUCKET, "month=")]
-        return sorted({key.split("/")[0].removeprefix("month=") for key in keys if "/versions/" in key})
+        return sorted({_month(info.key) async for info in self._objects.list(BUCKET, "month=") if _is_version(info)})
 
     async def head(self, month: str) -> Head:
         """The newest version of a month as the store has it, whatever anybody remembers."""
@@ -101,6 +127,119 @@ class Silver:
             )
         except (KeyError, ValueError):
             raise ObjectMissing(f"{newest} does not say which version it is") from None
+
+    async def newest(self) -> dict[str, Version]:
+        """The newest version of every month, in order of months."""
+        found: dict[str, ObjectInfo] = {}
+        async for info in self._objects.list(BUCKET, "month="):
+            if _is_version(info) and info.key > found.setdefault(_month(info.key), info).key:
+                found[_month(info.key)] = info
+        newest = await self._described([found[month] for month in sorted(found)])
+        return {month: version for month, version in zip(sorted(found), newest, strict=True) if version}
+
+    async def history(self, month: str) -> list[Version]:
+        """The versions of a month that can be read, oldest first. Raises `RequestError` for a month without any."""
+        described = await self._described(list((await self._versions(month)).values()))
+        return [version for version in described if version]
+
+    async def find(self, month: str, *, version: int | None = None, at: datetime | None = None) -> int:
+        """The version of that number, or the last one written up to `at`; the newest where neither is given.
+
+        Raises `RequestError` naming what is not there (any more), and which versions are.
+        """
+        versions = await self._versions(month)
+        oldest, newest = min(versions), max(versions)
+        if version is not None:
+            if version not in versions:
+                gone = "has expired" if 0 < version < newest else "does not exist"
+                raise _no_such("version", f"version {version} of {month} {gone}", versions)
+            return version
+        if at is None:
+            return newest
+        if at < versions[oldest].modified:
+            begins = f"its first version is of {versions[oldest].modified.isoformat()}"
+            if oldest > 1:
+                begins = f"what was before {versions[oldest].modified.isoformat()} has expired"
+            raise _no_such("at", f"{month} cannot be read as of {at.isoformat()}: {begins}", versions)
+        return max(number for number, info in versions.items() if info.modified <= at)
+
+    async def at(self, month: str, *, version: int | None = None, at: datetime | None = None) -> pl.DataFrame:
+        """The month as `find` finds it. Raises `RequestError`."""
+        found = await self.find(month, version=version, at=at)
+        try:
+            return await self.read(_version_key(month, found))
+        except ObjectMissing:  # expired since it was found
+            raise _no_such("version", f"version {found} of {month} has expired", await self._versions(month)) from None
+
+    async def expire(self, month: str, cutoff: datetime) -> int:
+        """Delete what of a month nobody needs who asks for no time before `cutoff`; returns how many objects."""
+        head = await self.head(month)
+        written = {
+            _number(info.key): info.modified
+            async for info in self._objects.list(BUCKET, f"month={month}/versions/")
+            # What came since the head was read is not judged.
+            if _number(info.key) <= head.version
+        }
+        deltas = {info.key: info.modified async for info in self._objects.list(BUCKET, f"month={month}/deltas/")}
+        versions = [_version_key(month, number) for number in expired_versions(written, head.content, cutoff)]
+        keys = [*versions, *expired_deltas(deltas, head.delta_key, cutoff)]
+        await self._objects.delete(BUCKET, keys)
+        return len(keys)
+
+    async def _versions(self, month: str) -> dict[int, ObjectInfo]:
+        listed = self._objects.list(BUCKET, f"month={month}/versions/")
+        found = {_number(info.key): info async for info in listed}
+        if not found:
+            held = ", ".join(await self.months()) or "none yet"
+            raise RequestError(f"Silver has no month {month}", field="month", hint=f"there are: {held}")
+        return dict(sorted(found.items()))
+
+    async def _described(self, listed: list[ObjectInfo]) -> list[Version | None]:
+        turn = asyncio.Semaphore(_AT_ONCE)
+
+        async def describe(info: ObjectInfo) -> Version | None:
+            async with turn:
+                try:
+                    metadata = (await self._objects.head(BUCKET, info.key)).metadata
+                except ObjectMissing:  # expired since it was listed
+                    return None
+            number = _number(info.key)
+            told = all(dataset in metadata for dataset in DATASETS)
+            rows = {dataset: int(metadata[dataset]) for dataset in DATASETS} if told else None
+            content = int(metadata.get("content", number))
+            return Version(number, content, info.modified, rows, metadata.get("page", ""), info.size)
+
+        return await asyncio.gather(*map(describe, listed))
+
+
+def live_rows(month: pl.DataFrame) -> dict[Dataset, int]:
+    """Rows by dataset of a month in Silver's schema, without tombstones."""
+
+    def rows(dataset: Dataset) -> pl.Series:
+        if TABLES[dataset] is CRASHES:
+            return month["crash"].drop_nulls()
+        return month[dataset].explode(empty_as_null=False, keep_nulls=False)
+
+    return {dataset: int(rows(dataset).struct.field(GONE).is_null().sum()) for dataset in DATASETS}
+
+
+def _no_such(field: str, message: str, versions: Mapping[int, ObjectInfo]) -> RequestError:
+    oldest, newest = min(versions), max(versions)
+    there = f"versions {oldest} to {newest}" if newest > oldest else f"version {newest}"
+    since = versions[oldest].modified.isoformat(timespec="seconds")
+    return RequestError(message, field=field, hint=f"{there} can be read, the oldest of them of {since}")
+
+
+def _is_version(info: ObjectInfo) -> bool:
+    return "/versions/" in info.key
+
+
+def _month(key: str) -> str:
+    return key.split("/")[0].removeprefix("month=")
+
+
+def _number(version_key: str) -> int:
+    return int(version_key.rsplit("/", 1)[-1].removesuffix(".parquet"))
 
 
 def _version_key(month: str, version: int) -> str:
