@@ -68,6 +68,10 @@ class Pipeline:
         """Plan a backfill and fetch its pages to the last."""
         span = {"start": date(2013, 1, 1), "end": date(2030, 1, 1)} | request
         await plan(BackfillRequest(run_id=run_id, request_id=run_id, **span), self.portal, self.emit)
+        await self.fetch_pages()
+
+    async def fetch_pages(self) -> None:
+        """Fetch the pages that were asked for, and those that follow them."""
         while pages := self.take(CRASH_PAGES):
             for page in pages:
                 await fetch(page, self.portal, self.bronze, self.emit, self.page_rows)
