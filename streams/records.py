@@ -8,15 +8,19 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
+from streams.domain.cron import checked as checked_cron
 from streams.errors import MalformedMessage
 
 Dataset = Literal["crashes", "vehicles", "people"]
@@ -161,24 +165,47 @@ class Schedule(Record):
     an audit compares the last `days` days (None: all).
     """
 
-    schedule_id: Identifier
-    cron: str
+    # The run's id is made of it, and so is the path of its route.
+    schedule_id: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    cron: Annotated[str, Field(max_length=100), AfterValidator(checked_cron)]
     mode: Literal["backfill", "streaming", "audit"]
-    days: int | None = Field(None, ge=1, le=20_000)
-    datasets: tuple[Dataset, ...] = DATASETS
+    days: int | None = Field(None, ge=1, le=20_000, validate_default=True)
+    datasets: Annotated[tuple[Dataset, ...], Field(min_length=1)] = DATASETS
     missed: Literal["skip", "once"] = "skip"
-    paused: bool = False
-    created_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+
+    @field_validator("days")
+    @classmethod
+    def _of_a_backfill(cls, days: int | None, info: ValidationInfo) -> int | None:
+        if days is None and info.data.get("mode") == "backfill":
+            raise ValueError("a backfill needs to know how many days to copy; add days, such as 7")
+        return days
 
 
 class ScheduleChange(Record):
     """Somebody changes a schedule, or its time has come (`fire`, for the time `due`)."""
 
-    schedule_id: Identifier
+    schedule_id: str
     change: Literal["create", "pause", "resume", "delete", "fire"]
-    schedule: Schedule | None = None
-    due: AwareDatetime | None = None
+    schedule: Schedule | None = Field(None, validate_default=True)
+    due: AwareDatetime | None = Field(None, validate_default=True)
     at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+
+    @field_validator("schedule")
+    @classmethod
+    def _to_create(cls, schedule: Schedule | None, info: ValidationInfo) -> Schedule | None:
+        if info.data.get("change") == "create":
+            if schedule is None:
+                raise ValueError("missing; to create a schedule, add it")
+            if schedule.schedule_id != info.data.get("schedule_id", schedule.schedule_id):
+                raise ValueError(f"its schedule_id {schedule.schedule_id} must be {info.data['schedule_id']}")
+        return schedule
+
+    @field_validator("due")
+    @classmethod
+    def _to_fire(cls, due: datetime | None, info: ValidationInfo) -> datetime | None:
+        if due is None and info.data.get("change") == "fire":
+            raise ValueError("missing; say for which time the schedule fires")
+        return due
 
 
 class BronzeWritten(Record):
