@@ -1,9 +1,9 @@
-"""`run-events`, `dead-letters` → Gold: what happened to each run, and what could not be processed."""
+"""`run-events`, `dead-letters`, `schedule-changes` → Gold: what happened, what could not be, what is planned."""
 
 import asyncio
 from collections.abc import Sequence
 
-from streams.records import DeadLetter, RunEvent
+from streams.records import DeadLetter, RunEvent, ScheduleChange
 from streams.storage.gold import Gold
 
 
@@ -15,3 +15,8 @@ async def note(events: Sequence[RunEvent], gold: Gold) -> None:
 async def list_dead(letters: Sequence[DeadLetter], gold: Gold) -> None:
     """List dead letters in Gold."""
     await asyncio.to_thread(gold.bury, letters)
+
+
+async def list_schedules(changes: Sequence[ScheduleChange], gold: Gold) -> None:
+    """Keep the list of schedules in Gold."""
+    await asyncio.to_thread(gold.reschedule, changes)

@@ -17,8 +17,8 @@ from typing import Final, Self, TypeVar
 import duckdb
 
 from streams.errors import GoldBusy, GoldError, SettingError
-from streams.records import DeadLetter, RunEvent
-from streams.storage.gold import lineage
+from streams.records import DeadLetter, RunEvent, ScheduleChange
+from streams.storage.gold import lineage, schedules
 from streams.storage.gold.guard import first_line
 from streams.storage.gold.readers import Answer, Readers
 from streams.storage.gold.tables import NAMES, create_tables
@@ -137,6 +137,11 @@ class Gold:
         """Keep dead letters, each once."""
         if letters:
             self._write(lambda cursor: lineage.write_dead_letters(cursor, letters))
+
+    def reschedule(self, changes: Sequence[ScheduleChange]) -> None:
+        """Bring the schedules up to date with changes, which are in the order of their topic."""
+        if changes:
+            self._write(lambda cursor: schedules.write_changes(cursor, changes))
 
     def query(
         self,

@@ -134,6 +134,20 @@ create table if not exists drifts (
     primary key (dataset, "column", drift)
 );
 
+-- Each schedule as its changes left it: times up to settled_at are dealt with, last_run_at is the time it last ran for.
+create table if not exists schedules (
+    schedule_id varchar primary key,
+    cron varchar not null,
+    mode varchar not null,
+    days integer,
+    datasets varchar[] not null,
+    missed varchar not null,
+    paused boolean not null,
+    created_at timestamp not null,
+    settled_at timestamp not null,
+    last_run_at timestamp
+);
+
 create table if not exists dead_letters (
     topic varchar not null,
     "partition" integer not null,
