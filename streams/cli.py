@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from streams.audit_cli import audit
 from streams.errors import CrashStreamError
 from streams.settings import Settings, load_settings
 
@@ -190,6 +191,8 @@ def doctor(data_dir: Path | None) -> None:
 
     sys.exit(asyncio.run(run_doctor(located(load_settings(data_dir=data_dir)))))
 
+
+main.add_command(audit)
 
 if __name__ == "__main__":
     main()

@@ -59,6 +59,7 @@ def create_app(settings: Settings, gold: GoldClient, emit: Emit, health: Health)
     handle_errors(app)
     app.include_router(api.health.routes(health))
     app.include_router(api.fetch.routes(emit, writer(settings)))
+    app.include_router(api.audit.routes(gold, emit, writer(settings)))
     app.include_router(api.gold.routes(gold))
     app.include_router(api.runs.routes(gold))
 
