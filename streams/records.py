@@ -157,6 +157,10 @@ class AuditRequest(Record):
         return self
 
 
+# Run ids and the paths of routes are made of it.
+ScheduleId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
 class Schedule(Record):
     """What is to be done when: `cron` has five fields and means Chicago's clock.
 
@@ -165,8 +169,7 @@ class Schedule(Record):
     an audit compares the last `days` days (None: all).
     """
 
-    # The run's id is made of it, and so is the path of its route.
-    schedule_id: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    schedule_id: ScheduleId
     cron: Annotated[str, Field(max_length=100), AfterValidator(checked_cron)]
     mode: Literal["backfill", "streaming", "audit"]
     days: int | None = Field(None, ge=1, le=20_000, validate_default=True)
@@ -326,7 +329,10 @@ class RunEvent(Record):
 
 
 class DeadLetter(Record):
-    """A message that cannot be processed: where it came from, why, and its bytes as they were."""
+    """A message that cannot be processed: where it came from, why, and its bytes as they were.
+
+    It is published once more, with `replayed_at`, when the message was published again to its topic.
+    """
 
     topic: str
     partition: int
@@ -339,6 +345,7 @@ class DeadLetter(Record):
     key: bytes | None = None
     value: bytes | None = None
     at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    replayed_at: AwareDatetime | None = None
 
 
 class CrashesScored(Record):

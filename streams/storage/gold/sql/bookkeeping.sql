@@ -62,10 +62,13 @@ create table if not exists run_merges (
     "rows" bigint not null,
     crashes_changed bigint not null,
     merged_at timestamp not null,
+    loaded_at timestamp, -- since when Gold holds that version
     primary key (run_id, page_id, month)
 );
+alter table run_merges add column if not exists loaded_at timestamp;
 
--- page_id and month are '' where a failure names none.
+-- The last failure of each part; page_id and month are '' where it names none. It stands until the part succeeded
+-- later; `healed_at` is when a poll did that found nothing new, and so left no page.
 create table if not exists run_failures (
     run_id varchar not null,
     stage varchar not null,
@@ -73,8 +76,12 @@ create table if not exists run_failures (
     month varchar not null,
     error varchar not null,
     failed_at timestamp not null,
+    first_at timestamp,
+    healed_at timestamp,
     primary key (run_id, stage, page_id, month)
 );
+alter table run_failures add column if not exists first_at timestamp;
+alter table run_failures add column if not exists healed_at timestamp;
 
 create table if not exists runs (
     run_id varchar primary key,
@@ -160,5 +167,7 @@ create table if not exists dead_letters (
     key blob,
     value blob,
     failed_at timestamp not null,
+    replayed_at timestamp, -- when it was last published again to its topic
     primary key (topic, "partition", "offset")
 );
+alter table dead_letters add column if not exists replayed_at timestamp;
