@@ -5,21 +5,34 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
 from streams.domain.pages import read_page
 from streams.domain.schemas import TABLES
 from streams.errors import MalformedPage, ObjectExists
-from streams.records import CrashPage, Dataset, PollRequest
+from streams.records import DATASETS, CrashPage, Dataset, PollRequest
 from streams.socrata.client import Answer
-from streams.storage.objects import Objects
+from streams.storage.objects import ObjectInfo, Objects
 
 BUCKET: Final = "bronze"
 
 # Characters of months in the metadata, which has 2 KB in all; a page of more months is to be looked into.
 _MOST_MONTHS: Final = 512
+
+# Objects asked about at a time.
+_AT_ONCE: Final = 16
+
+
+@dataclass(frozen=True)
+class Archived:
+    """A page of the archive; `months` are those of its rows, or None where only its body tells."""
+
+    key: str
+    dataset: Dataset
+    months: tuple[str, ...] | None
 
 
 class Bronze:
@@ -77,6 +90,24 @@ class Bronze:
             )
         return key
 
+    async def pages(self, known: Container[str] = ()) -> list[Archived]:
+        """What is in the archive beside the pages of these keys, in the order in which it came."""
+        listed = [
+            (info, dataset)
+            async for info in self._objects.list(BUCKET)
+            if info.key not in known and (dataset := _dataset(info.key))
+        ]
+        listed.sort(key=lambda page: (page[0].modified, page[0].key))
+        found: list[Archived] = []
+        for start in range(0, len(listed), _AT_ONCE):
+            batch = listed[start : start + _AT_ONCE]
+            found += await asyncio.gather(*(self._described(info, dataset) for info, dataset in batch))
+        return found
+
+    async def _described(self, info: ObjectInfo, dataset: Dataset) -> Archived:
+        months = (await self._objects.head(BUCKET, info.key)).metadata.get("months")
+        return Archived(info.key, dataset, None if months is None else tuple(filter(None, months.split(","))))
+
     async def read(self, key: str) -> bytes:
         """The body of an archived page, decompressed."""
         raw, info = await self._objects.get(BUCKET, key)
@@ -86,6 +117,12 @@ class Bronze:
             return await asyncio.to_thread(gzip.decompress, raw)
         except (OSError, EOFError, zlib.error) as error:
             raise MalformedPage(f"the archived page {key} does not decompress: {error}") from None
+
+
+def _dataset(key: str) -> Dataset | None:
+    """The dataset that a page's key names as one of its folders; None where the object is no page."""
+    folders = key.split("/")[:-1]
+    return next((dataset for dataset in DATASETS if dataset in folders), None)
 
 
 def _contents(dataset: Dataset, months: Iterable[str] | None) -> dict[str, str]:
