@@ -52,19 +52,31 @@ class GoldClient:
         body, _ = await self._ask("GET", "/status", None)
         return dict(_object(body))
 
+    async def rebuild(self, token: str | None) -> dict[str, Any]:
+        """Have Gold built again from Silver, unless that is under way; returns its progress. Raises `GoldError`."""
+        body, _ = await self._ask("POST", "/rebuild", None, {"Authorization": f"Bearer {token or ''}"})
+        return dict(_object(body))
+
+    async def rebuilding(self) -> dict[str, Any]:
+        """How far the last rebuild is: `GoldProgress` of `streams.rebuild`."""
+        body, _ = await self._ask("GET", "/rebuild", None)
+        return dict(_object(body))
+
     async def close(self) -> None:
         """Let go of the connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
 
-    async def _ask(self, method: str, path: str, question: object) -> tuple[bytes, Mapping[str, str]]:
+    async def _ask(
+        self, method: str, path: str, question: object, headers: Mapping[str, str] | None = None
+    ) -> tuple[bytes, Mapping[str, str]]:
         if self._session is None:  # made here: it belongs to the running loop
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
         try:
-            async with self._session.request(method, self._base_url + path, json=question) as response:
+            async with self._session.request(method, self._base_url + path, json=question, headers=headers) as response:
                 body = await response.read()
-                if response.status == 200:
+                if response.ok:
                     return body, response.headers
         except (aiohttp.ClientError, TimeoutError) as error:
             raise GoldUnavailable(

@@ -5,22 +5,25 @@
     POST /query    {"sql", "limit"?, "parameters"?}   an Arrow IPC stream, and `X-Truncated: true|false`
     GET  /status   rows by table, how far the data goes, size, version, as JSON
     GET  /healthz  200 while the database answers
+    POST /rebuild  load every month whole again: 202; needs the API token
+    GET  /rebuild  how far that is, as JSON
 
 A failure is JSON: `{"code", "message", "hint", "field"}`, with 400 for what is refused, 408 for too slow, 413 for
 too large and 503 while Gold is busy.
 """
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import pyarrow as pa
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from streams.errors import CrashStreamError, GoldBusy, QueryLimit, QueryRefused
+from streams.errors import CrashStreamError, GoldBusy, GoldError, QueryLimit, QueryRefused
 from streams.storage.gold.gold import MOST_ROWS, Gold
 from streams.storage.gold.readers import Answer
 
@@ -67,15 +70,33 @@ class _Pool:
 
 
 _POOL: Final = web.AppKey("pool", _Pool)
+_TOKEN: Final[web.AppKey[str | None]] = web.AppKey("token")
 
 
-def create_app(gold: Gold) -> web.Application:
-    """The application; whoever starts it keeps `gold`, and closes it."""
+class Rebuild(Protocol):
+    """What `POST /rebuild` begins; one at a time."""
+
+    def start(self) -> None:
+        """Begin, unless it is under way."""
+
+    def progress(self) -> Mapping[str, Any]:
+        """How far it is, as plain JSON."""
+
+
+_REBUILD: Final[web.AppKey[Rebuild]] = web.AppKey("rebuild")
+
+
+def create_app(gold: Gold, rebuild: Rebuild | None = None, token: str | None = None) -> web.Application:
+    """The application; whoever starts it keeps `gold`, and closes it. `token` is asked for by what changes state."""
     app = web.Application(middlewares=[_failures])
     app[_GOLD] = gold
     app[_POOL] = _Pool()
     app.on_cleanup.append(_close_pool)
     app.add_routes([web.post("/query", _query), web.get("/status", _status), web.get("/healthz", _healthz)])
+    if rebuild is not None:
+        app[_REBUILD] = rebuild
+        app[_TOKEN] = token
+        app.add_routes([web.post("/rebuild", _start_rebuild), web.get("/rebuild", _rebuild)])
     return app
 
 
@@ -106,6 +127,24 @@ async def _healthz(request: web.Request) -> web.StreamResponse:
     """Not in the pool: readers in a queue are no illness of the database."""
     await asyncio.to_thread(request.app[_GOLD].applied)
     return web.json_response({"status": "ok"})
+
+
+async def _start_rebuild(request: web.Request) -> web.StreamResponse:
+    token = request.app[_TOKEN]
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if token is None or not secrets.compare_digest(given.encode(), token.encode()):
+        error = GoldError(
+            "Gold is not rebuilt for somebody without its API token",
+            field="CRASH_API_TOKEN",
+            hint="set CRASH_API_TOKEN to the same secret for the gold process and for this command",
+        )
+        return web.json_response(_described(error), status=403)
+    request.app[_REBUILD].start()
+    return web.json_response(request.app[_REBUILD].progress(), status=202)
+
+
+async def _rebuild(request: web.Request) -> web.StreamResponse:
+    return web.json_response(request.app[_REBUILD].progress())
 
 
 def _question(body: bytes) -> Question:
