@@ -14,6 +14,7 @@ import click
 
 from streams.audit_cli import audit
 from streams.errors import CrashStreamError
+from streams.schedule_cli import schedule
 from streams.settings import Settings, load_settings
 
 # Commands import what they run only when they run: `--help` answers at once.
@@ -193,6 +194,7 @@ def doctor(data_dir: Path | None) -> None:
 
 
 main.add_command(audit)
+main.add_command(schedule)
 
 if __name__ == "__main__":
     main()

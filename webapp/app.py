@@ -62,6 +62,7 @@ def create_app(settings: Settings, gold: GoldClient, emit: Emit, health: Health)
     app.include_router(api.audit.routes(gold, emit, writer(settings)))
     app.include_router(api.gold.routes(gold))
     app.include_router(api.runs.routes(gold))
+    app.include_router(api.schedule.routes(gold, emit, writer(settings)))
 
     @app.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     async def no_such_route(path: str) -> None:

@@ -25,16 +25,22 @@ class ScheduleState(Schedule):
     last_run_at: AwareDatetime | None = None
 
 
+def created(schedule: Schedule, at: datetime) -> ScheduleState:
+    """A schedule that has never run."""
+    return ScheduleState(**schedule.model_dump(), created_at=at, settled_at=at)
+
+
 def apply(state: ScheduleState | None, change: ScheduleChange) -> ScheduleState | None:
     """The state after `change`; None where there is no schedule, before it is created and after it is deleted.
 
     Changes are applied in the order of their topic. Delivered again from some point on, they end in the same state.
     """
     if change.schedule is not None and change.change == "create":
-        settled = max(change.at, state.settled_at) if state else change.at
-        last_run = state.last_run_at if state else None
-        given = change.schedule.model_dump()
-        return ScheduleState(**given, created_at=change.at, settled_at=settled, last_run_at=last_run)
+        new = created(change.schedule, change.at)
+        if state is None:
+            return new
+        settled = max(new.settled_at, state.settled_at)
+        return new.model_copy(update={"settled_at": settled, "last_run_at": state.last_run_at})
     if state is None or change.change == "delete":
         return None
     if change.change == "pause":
