@@ -6,7 +6,7 @@ whose handler was cancelled by a rebalance or a stop: both would be lost.
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -47,6 +47,7 @@ class StreamApp:
         self._name = name
         self._emit = emit
         self._topics: set[str] = set()
+        self._clocks: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._ledger = Ledger(settings.broker, self._rewind)
         self._watchdog = Watchdog(settings.broker, name, self._topics, self._assigned, self._ledger.rewind)
         datadir = settings.data_dir / "faust" / name
@@ -76,6 +77,14 @@ class StreamApp:
         """A Faust table, to be changed only by the agent of a topic with as many partitions."""
         table: MutableMapping[str, Any] = self._app.Table(name, partitions=partitions)
         return table
+
+    def clock(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run this beside the agents for as long as the app runs; where it fails, the app ends."""
+        self._clocks.append(run)
+
+    def owns(self, topic: Topic) -> bool:
+        """Whether this process is the one of its group that has the first partition of `topic`."""
+        return TopicPartition(topic.name, 0) in self._assigned()
 
     def consume(
         self, topic: Topic, record: type[R], stage: Stage, handle: Callable[[R], Awaitable[None]], in_flight: int = 1
@@ -138,17 +147,16 @@ class StreamApp:
             loop.add_signal_handler(number, stop.set)
         told = asyncio.create_task(stop.wait())
         ended = asyncio.create_task(self._run_faust())
-        watched = asyncio.create_task(self._watchdog.watch())
+        beside: list[asyncio.Task[None]] = [asyncio.create_task(run()) for run in (self._watchdog.watch, *self._clocks)]
         try:
-            await asyncio.wait({told, ended, watched}, return_when=asyncio.FIRST_COMPLETED)
-            if watched.done():
-                watched.result()
-            if ended.done():
-                ended.result()
+            await asyncio.wait({told, ended, *beside}, return_when=asyncio.FIRST_COMPLETED)
+            for running in (ended, *beside):
+                if running.done():
+                    running.result()
             if not told.done():
                 raise CrashStreamError(f"{self._name} stopped by itself")
         finally:
-            for task in (told, ended, watched):
+            for task in (told, ended, *beside):
                 task.cancel()
             # Faust may wait for ever for a consumer that once lost its broker, and whoever is silent may not stop
             # either. What is handled is committed every second, or comes again: nothing is lost by leaving.

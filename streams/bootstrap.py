@@ -17,6 +17,7 @@ from agents.fetch import fetch
 from agents.load import catch_up, load
 from agents.merge import merge
 from agents.plan import plan
+from agents.poll import poll, poll_ever
 from agents.trace import list_dead, note
 from streams import topics
 from streams.app import GOLD, WORKER, StreamApp
@@ -24,7 +25,7 @@ from streams.delivery import retry
 from streams.errors import SettingError
 from streams.extent import settle_extent
 from streams.publisher import Publisher, declare_topics
-from streams.records import BackfillRequest, BronzeWritten, CrashPage, DeadLetter, RunEvent, SilverReady
+from streams.records import BackfillRequest, BronzeWritten, CrashPage, DeadLetter, PollRequest, RunEvent, SilverReady
 from streams.settings import Settings, missing
 from streams.socrata.client import Portal
 from streams.storage import bronze, silver
@@ -46,12 +47,27 @@ async def run_worker(settings: Settings) -> None:
         objects = await _objects(stack, settings)
         portal = await stack.enter_async_context(Portal.connect(settings.portal, settings.portal_app_token))
         emit = publisher.publish
-        await retry(partial(settle_extent, objects, settings, datetime.now(CHICAGO).date(), emit))
+        extent = await retry(partial(settle_extent, objects, settings, datetime.now(CHICAGO), emit))
 
         app = StreamApp(WORKER, settings, emit)
         months = app.table("merge-state", topics.BRONZE_WRITTEN.partitions)
         archive, versions = Bronze(objects), Silver(objects)
         app.consume(topics.BACKFILL_REQUESTS, BackfillRequest, "plan", partial(plan, portal=portal, emit=emit))
+        app.consume(
+            topics.POLL_REQUESTS,
+            PollRequest,
+            "poll",
+            partial(
+                poll,
+                states=app.table("watermarks", topics.POLL_REQUESTS.partitions),
+                portal=portal,
+                bronze=archive,
+                emit=emit,
+                extent=extent,
+                page_rows=settings.page_rows,
+            ),
+        )
+        app.clock(partial(poll_ever, settings.poll_seconds, partial(app.owns, topics.POLL_REQUESTS), emit))
         app.consume(
             topics.CRASH_PAGES,
             CrashPage,
@@ -77,12 +93,17 @@ async def run_gold(settings: Settings) -> None:
         publisher = await _publisher(stack, settings)
         objects = await _objects(stack, settings)
         emit = publisher.publish
-        versions = Silver(objects)
-        behind = await retry(partial(catch_up, versions, gold))
+        archive, versions = Bronze(objects), Silver(objects)
+        behind = await retry(partial(catch_up, versions, gold, archive, emit))
         log.info("caught up with Silver", months=behind)
 
         app = StreamApp(GOLD, settings, emit)
-        app.consume_batches(topics.SILVER_READY, SilverReady, "load", partial(load, silver=versions, gold=gold))
+        app.consume_batches(
+            topics.SILVER_READY,
+            SilverReady,
+            "load",
+            partial(load, silver=versions, gold=gold, bronze=archive, emit=emit),
+        )
         app.consume_batches(topics.RUN_EVENTS, RunEvent, "lineage", partial(note, gold=gold))
         app.consume_batches(topics.DEAD_LETTERS, DeadLetter, "lineage", partial(list_dead, gold=gold))
         await app.run()

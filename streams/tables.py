@@ -1,5 +1,6 @@
 """What the worker remembers between events: the values of its Faust tables."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import polars as pl
@@ -7,11 +8,64 @@ from pydantic import BaseModel, ConfigDict
 
 from streams.domain.merge import flatten, live
 from streams.domain.schemas import TABLES
-from streams.records import DATASETS
+from streams.records import DATASETS, Cursor
 from streams.storage.silver import Head
 
 # Pages remembered by month, so that one delivered again costs no read. More would only cost: merging is idempotent.
 PAGES_REMEMBERED = 64
+
+
+# How long after its `:updated_at` a row may become visible: a publish is not one instant, and replicas lag.
+OVERLAP = timedelta(minutes=5)
+
+
+class Watermark(BaseModel):
+    """How far a dataset is followed: `watermarks[dataset]`.
+
+    All rows up to `settled` have been read and announced, and none can appear there any more; the next poll goes on
+    just after it. `etag` is that of the answer to this very question, where one page was all of it. `run_id` is the
+    poll that is under way, since `moved_at`. A lost or stale table costs time, never rows: what is read again changes
+    nothing.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    settled: Cursor | None = None
+    etag: str | None = None
+    run_id: str | None = None
+    moved_at: datetime | None = None
+
+    def after(self, last: Cursor | None, at: datetime | None) -> Self:
+        """The watermark after rows up to `last` were read at the portal's time `at`; it never goes back."""
+        if last is None:
+            return self
+        read_at = at or datetime.fromisoformat(last.updated_at)
+        horizon = _from(read_at - OVERLAP)
+        settled = last if last.updated_at < horizon.updated_at else horizon
+        before = self.settled
+        if before and (settled.updated_at, settled.row_id) <= (before.updated_at, before.row_id):
+            return self
+        return self.model_copy(update={"settled": settled, "etag": None})
+
+    @classmethod
+    def at(cls, time: datetime) -> Self:
+        """The watermark just before rows published at `time`."""
+        return cls(settled=_from(time))
+
+    def to_table(self) -> dict[str, Any]:
+        """As kept in the table: plain JSON."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_table(cls, value: dict[str, Any] | None) -> Self:
+        """As found in the table; a dataset never polled has no watermark."""
+        return cls.model_validate(value) if value else cls()
+
+
+def _from(time: datetime) -> Cursor:
+    """Just before the rows published at `time`, in the portal's notation."""
+    stamp = time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Cursor(updated_at=stamp, row_id="")
 
 
 class MonthState(BaseModel):

@@ -1,14 +1,21 @@
 """The embedded S3 store under its supervisor, as `crash-stream up` runs it."""
 
+import asyncio
+import atexit
+import tempfile
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from streams.local.ports import choose_port
 from streams.local.s3 import GRPC, embedded_s3
 from streams.local.supervisor import Supervisor
 from streams.storage.objects import S3Objects
+
+BUCKETS = ("bronze", "silver", "models")
 
 
 @dataclass
@@ -44,3 +51,34 @@ async def embedded_store(data_dir: Path) -> AsyncIterator[Store]:
         for number in taken:  # what it leaves behind when it is killed
             for name in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):
                 name.unlink()
+
+
+@asynccontextmanager
+async def shared_objects() -> AsyncIterator[S3Objects]:
+    """Empty buckets `bronze`, `silver` and `models` in a store that all tests of this process share.
+
+    A store of its own costs a test more than most tests take.
+    """
+    async with _shared_store().client() as objects:
+        await objects.ensure_buckets(BUCKETS)
+        for bucket in BUCKETS:
+            await objects.delete(bucket, [info.key async for info in objects.list(bucket)])
+        yield objects
+
+
+@cache
+def _shared_store() -> Store:
+    """It lives on a loop of its own, as tests' loops end before it does."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    folder = tempfile.TemporaryDirectory(prefix="crash-stream-s3-")
+    running = embedded_store(Path(folder.name) / "s3")
+
+    def stop() -> None:
+        asyncio.run_coroutine_threadsafe(running.__aexit__(None, None, None), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        folder.cleanup()
+
+    store = asyncio.run_coroutine_threadsafe(running.__aenter__(), loop).result(60)
+    atexit.register(stop)
+    return store

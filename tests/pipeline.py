@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,23 @@ from agents.fetch import fetch
 from agents.load import load
 from agents.merge import merge
 from agents.plan import plan
+from agents.poll import poll
 from agents.trace import note
 from streams.domain.schemas import TABLES
+from streams.extent import Extent
 from streams.local.portal import Tables, create_app
-from streams.records import BackfillRequest, Record
+from streams.records import DATASETS, BackfillRequest, PollRequest, Record
 from streams.socrata.client import Portal
 from streams.storage.bronze import Bronze
 from streams.storage.gold import Gold
 from streams.storage.objects import S3Objects
 from streams.storage.silver import Silver
-from streams.topics import BRONZE_WRITTEN, CRASH_PAGES, RUN_EVENTS, SILVER_READY, Topic
-from tests.embedded_s3 import embedded_store
+from streams.topics import BRONZE_WRITTEN, CRASH_PAGES, POLL_REQUESTS, RUN_EVENTS, SILVER_READY, Topic
+from tests.embedded_s3 import shared_objects
 from tests.recompute import differences, expected
+
+
+EXTENT = Extent(since=date(2013, 1, 1), settled_at=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 class Killed(BaseException):
@@ -46,7 +51,9 @@ class Pipeline:
     objects: S3Objects
     gold: Gold
     page_rows: int = 400
+    extent: Extent = field(default_factory=lambda: EXTENT)
     states: dict[str, Any] = field(default_factory=dict)
+    marks: dict[str, Any] = field(default_factory=dict)
     sent: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
     die_before: Topic | None = None
 
@@ -80,13 +87,26 @@ class Pipeline:
         await merge(written, self.states, self.bronze, self.silver, self.emit)
 
     async def load(self, ready: list[Any]) -> None:
-        await load(ready, self.silver, self.gold)
+        await load(ready, self.silver, self.gold, self.bronze, self.emit)
         await note(self.take(RUN_EVENTS), self.gold)
 
     async def merge_and_load(self) -> None:
-        for written in self.take(BRONZE_WRITTEN):
-            await self.merge(written)
-        await self.load(self.take(SILVER_READY))
+        """Until nothing is left: a load tells months what they have lost."""
+        while written := self.take(BRONZE_WRITTEN):
+            for one in written:
+                await self.merge(one)
+            await self.load(self.take(SILVER_READY))
+
+    async def poll(self, run_id: str = "poll", since: datetime | None = None) -> None:
+        """Poll each dataset once, to its last page."""
+        for dataset in DATASETS:
+            await self.emit(POLL_REQUESTS, PollRequest(run_id=f"{run_id}-{dataset}", dataset=dataset, since=since))
+        while requests := self.take(POLL_REQUESTS):
+            for request in requests:
+                await self.poll_one(request)
+
+    async def poll_one(self, request: PollRequest) -> None:
+        await poll(request, self.marks, self.portal, self.bronze, self.emit, self.extent, self.page_rows)
 
     async def truth(self) -> duckdb.DuckDBPyConnection:
         """Gold recomputed from what the portal holds now."""
@@ -110,9 +130,7 @@ async def pipeline(folder: Path, tables: Tables) -> AsyncIterator[Pipeline]:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(TestServer(create_app(tables)))
         url = str(server.make_url("")).rstrip("/")
-        store = await stack.enter_async_context(embedded_store(folder / "s3"))
-        objects = await stack.enter_async_context(store.client())
-        await objects.ensure_buckets(["bronze", "silver"])
+        objects = await stack.enter_async_context(shared_objects())
         portal = await stack.enter_async_context(Portal.connect(url, None))
         gold = Gold.open(folder / "gold.duckdb")
         stack.callback(gold.close)

@@ -1,7 +1,7 @@
 """The extent is settled by the first start, remembered, and only ever widened."""
 
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +29,8 @@ class Copy:
         self.asked.append((record.start, record.end))
 
     async def start(self, since: date | Literal["all"] | None, today: date = TODAY) -> date:
-        return await settle_extent(self.objects, Settings(since=since), today, self.emit)
+        now = datetime.combine(today, time(12), UTC)
+        return (await settle_extent(self.objects, Settings(since=since), now, self.emit)).since
 
 
 @pytest.fixture

@@ -156,10 +156,10 @@ async def test_an_empty_gold_is_rebuilt_from_silver(pipe: Pipeline) -> None:
     await pipe.fetch_all("first")
     for written in pipe.take(BRONZE_WRITTEN):
         await pipe.merge(written)
-    assert await catch_up(pipe.silver, pipe.gold) == len(pipe.states)
+    assert await catch_up(pipe.silver, pipe.gold, pipe.bronze, pipe.emit) == len(pipe.states)
     assert await pipe.wrong() == []
     await pipe.load(pipe.take(SILVER_READY))
-    assert await catch_up(pipe.silver, pipe.gold) == 0
+    assert await catch_up(pipe.silver, pipe.gold, pipe.bronze, pipe.emit) == 0
     assert await pipe.wrong() == []
 
 

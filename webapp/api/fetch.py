@@ -1,7 +1,7 @@
-"""`POST /api/fetch/publish`: ask for a copy of a span of days."""
+"""`POST /api/fetch/publish`: ask for a copy of a span of days, or for what was published lately."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -9,22 +9,32 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from streams.publisher import Emit
-from streams.records import DATASETS, BackfillRequest, Dataset, Day, Identifier
-from streams.topics import BACKFILL_REQUESTS
+from streams.records import DATASETS, BackfillRequest, Dataset, Day, Identifier, PollRequest
+from streams.topics import BACKFILL_REQUESTS, POLL_REQUESTS
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 
 
 class FetchRequest(BaseModel):
-    """What to copy: crashes from `start` (inclusive) to `end` (exclusive), with their vehicles and people."""
+    """What to copy, with vehicles and people.
+
+    `backfill`: crashes from `start` (inclusive) to `end` (exclusive). `streaming`: whatever was published in the last
+    `since_days` days, in the copy's extent.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"mode": "backfill", "start": "2024-01-01", "end": "2024-02-01"}]},
+        json_schema_extra={
+            "examples": [
+                {"mode": "backfill", "start": "2024-01-01", "end": "2024-02-01"},
+                {"mode": "streaming", "since_days": 30},
+            ]
+        },
     )
 
-    mode: Literal["backfill", "streaming"] = Field(description="`streaming` is not available yet")
+    mode: Literal["backfill", "streaming"] = Field(description="by crash date, or by time of publication")
     start: Day | None = Field(None, description="first day of crashes")
     end: Day | None = Field(None, description="the day after the last one")
+    since_days: int | None = Field(None, ge=1, le=20_000, description="streaming only: how far to look back")
     datasets: tuple[Dataset, ...] = Field(DATASETS, min_length=1, description="leave out for all three")
     request_id: Identifier | None = Field(None, description="names the run; the same id again is the same run")
 
@@ -38,11 +48,14 @@ class FetchRequest(BaseModel):
 
 
 class Accepted(BaseModel):
-    """The request is on its topic; `GET /api/runs/{request_id}` follows it."""
+    """The request is on its topic; `GET /api/runs/{run_id}` follows each of its runs."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"request_id": "api-3f1c9a2b7d40"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"request_id": "api-3f1c9a2b7d40", "run_ids": ["api-3f1c9a2b7d40"]}]}
+    )
 
     request_id: str
+    run_ids: tuple[str, ...]
 
 
 def routes(emit: Emit, may_write: Callable[..., None]) -> APIRouter:
@@ -57,21 +70,37 @@ def routes(emit: Emit, may_write: Callable[..., None]) -> APIRouter:
         responses={**ERRORS, **refused},
     )
     async def publish(request: FetchRequest) -> Accepted:
-        """Publish a request to copy a span of days. It is carried out as soon as a worker is free."""
+        """Publish a request to copy rows. It is carried out as soon as a worker is free."""
+        request_id = request.request_id or f"api-{uuid4().hex[:12]}"
         if request.mode == "streaming":
-            raise ApiError(
-                422, "not-available", "streaming is not available yet", field="mode", hint="use mode backfill"
-            )
+            return Accepted(request_id=request_id, run_ids=await _look_back(request, request_id, emit))
+        _absent("since_days", request.since_days, "streaming")
         backfill = BackfillRequest(
-            request_id=request.request_id or f"api-{uuid4().hex[:12]}",
+            request_id=request_id,
             start=_given("start", request.start),
             end=_given("end", request.end),
             datasets=request.datasets,
         )
         await emit(BACKFILL_REQUESTS, backfill)
-        return Accepted(request_id=backfill.request_id)
+        return Accepted(request_id=request_id, run_ids=(request_id,))
 
     return router
+
+
+async def _look_back(request: FetchRequest, request_id: str, emit: Emit) -> tuple[str, ...]:
+    """Ask for a poll of each dataset; each is a run of its own."""
+    _absent("start", request.start, "backfill")
+    _absent("end", request.end, "backfill")
+    since = datetime.now(UTC) - timedelta(days=request.since_days) if request.since_days else None
+    polls = [PollRequest(run_id=f"{request_id}-{name}", dataset=name, since=since) for name in request.datasets]
+    for poll in polls:
+        await emit(POLL_REQUESTS, poll)
+    return tuple(poll.run_id for poll in polls)
+
+
+def _absent(field: str, value: object, mode: str) -> None:
+    if value is not None:
+        raise ApiError(422, "invalid-request", f"{field} goes with mode {mode}", field=field, hint=f"leave {field} out")
 
 
 def _given(field: str, day: date | None) -> date:

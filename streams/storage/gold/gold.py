@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 import duckdb
+import polars as pl
 
 from streams.errors import GoldBusy, GoldError, SettingError
 from streams.records import DeadLetter, RunEvent, ScheduleChange
-from streams.storage.gold import lineage, schedules
+from streams.storage.gold import lineage, replace, schedules, whereabouts
 from streams.storage.gold.guard import first_line
 from streams.storage.gold.readers import Answer, Readers
 from streams.storage.gold.tables import NAMES, create_tables
@@ -103,7 +104,12 @@ class Gold:
     def applied(self) -> dict[str, int]:
         """The content version of each month that Gold holds."""
         with self._readers.cursor() as cursor:
-            return dict(cursor.execute("select month, version from applied").fetchall())
+            return _applied(cursor)
+
+    def elsewhere(self, months: Mapping[str, pl.DataFrame]) -> set[str]:
+        """Months of Gold that hold rows of the same keys as these months' Silver frames, other than under them."""
+        with self._readers.cursor() as cursor:
+            return whereabouts.elsewhere(cursor, months)
 
     def load(self, changes: Sequence[Change], *, now: datetime | None = None) -> Loaded:
         """Bring months on, all in one transaction; what Gold already holds is skipped.
@@ -111,22 +117,41 @@ class Gold:
         `now` is the time of the load, for lineage.
         """
         at = lineage.utc(now or datetime.now(UTC))
-        applied = self.applied()
-        fresh = [change for change in changes if change.version > applied.get(change.month, 0)]
-        if not fresh:
+        if not _fresh(changes, self.applied()):
             return Loaded(skipped=len(changes))
-        months = {month: max(c.version for c in fresh if c.month == month) for month in {c.month for c in fresh}}
 
-        def write(cursor: duckdb.DuckDBPyConnection) -> Upserted:
+        def write(cursor: duckdb.DuckDBPyConnection) -> Loaded:
+            # Looked at again: a rebuild may have come in between.
+            fresh = _fresh(changes, _applied(cursor))
+            if not fresh:
+                return Loaded(skipped=len(changes))
+            months = {month: max(c.version for c in fresh if c.month == month) for month in {c.month for c in fresh}}
             rows = upsert(cursor, fresh)
-            cursor.executemany(
-                "insert or replace into applied values ($1, $2, $3)",
-                [[month, version, at] for month, version in months.items()],
-            )
-            lineage.refresh_runs(cursor, lineage.runs_awaiting(cursor, months))
+            _apply(cursor, months, at)
+            return Loaded(rows, months, len(changes) - len(fresh))
+
+        return self._write(write)
+
+    def months(self) -> set[str]:
+        """The months that Gold holds rows of, or says that it holds."""
+        with self._readers.cursor() as cursor:
+            return replace.months(cursor)
+
+    def replace(self, change: Change, *, instead_of: int, now: datetime | None = None) -> tuple[int, int] | None:
+        """Put a whole month in the place of all that Gold holds under it; returns the rows put in and taken out.
+
+        Only if the version it holds is still `instead_of`; None if that has changed meanwhile.
+        """
+        at = lineage.utc(now or datetime.now(UTC))
+
+        def write(cursor: duckdb.DuckDBPyConnection) -> tuple[int, int] | None:
+            if _applied(cursor).get(change.month, 0) != instead_of:
+                return None
+            rows = replace.replace(cursor, change)
+            _apply(cursor, {change.month: change.version}, at)
             return rows
 
-        return Loaded(self._write(write), months, len(changes) - len(fresh))
+        return self._write(write)
 
     def note(self, events: Sequence[RunEvent]) -> None:
         """Take down what happened in runs. An event may come twice, and in any order."""
@@ -225,6 +250,24 @@ class Gold:
         create_tables(database)
         database.execute("set lock_configuration = true")
         return database
+
+
+def _applied(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    return dict(cursor.execute("select month, version from applied").fetchall())
+
+
+def _apply(cursor: duckdb.DuckDBPyConnection, months: Mapping[str, int], at: datetime) -> None:
+    """Take down which versions Gold holds; version 0 is none."""
+    for month, version in months.items():
+        if version:
+            cursor.execute("insert or replace into applied values ($1, $2, $3)", [month, version, at])
+        else:
+            cursor.execute("delete from applied where month = $1", [month])
+    lineage.refresh_runs(cursor, lineage.runs_awaiting(cursor, months))
+
+
+def _fresh(changes: Sequence[Change], applied: Mapping[str, int]) -> list[Change]:
+    return [change for change in changes if change.version > applied.get(change.month, 0)]
 
 
 def _bytes(path: Path) -> int:
