@@ -1,7 +1,7 @@
 """A replica of the tables that lags behind: it answers with the rows of a while ago."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import duckdb
@@ -25,13 +25,14 @@ class Replica:
         self._at: datetime | None = None
         self._columns: Mapping[str, Mapping[str, Type]] = {}
 
-    def follow(self, columns: Mapping[str, Mapping[str, Type]], now: datetime) -> None:
-        """Called before each write: catch up with what is there, if that is long ago."""
+    def follow(self, columns: Mapping[str, Mapping[str, Type]], now: datetime, tidy: Callable[[], None]) -> None:
+        """Called before each write: catch up with what is there, if it is long since. Then is the time to ``tidy``."""
         if self._at is not None and now - self._at < LAG:
             return
         with self._using:
             if self._at is not None:
                 self._cursor.rollback()
+                tidy()
             self._cursor.begin()
             # A transaction sees the file as it is at its first read.
             self._cursor.execute("FROM publications").fetchall()

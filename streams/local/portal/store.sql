@@ -24,5 +24,8 @@ CREATE SEQUENCE IF NOT EXISTS serial;
 -- When each dataset was last written, and how often: what ETag and Last-Modified tell.
 CREATE TABLE IF NOT EXISTS publications (dataset VARCHAR PRIMARY KEY, updated_at TIMESTAMP, revision BIGINT);
 
+-- Columns that are no longer of the type they were announced with, or never were announced.
+CREATE TABLE IF NOT EXISTS retyped (dataset VARCHAR, name VARCHAR, type VARCHAR, PRIMARY KEY (dataset, name));
+
 -- Facts about this file, for example what its rows were made from.
 CREATE TABLE IF NOT EXISTS facts (name VARCHAR PRIMARY KEY, value VARCHAR);

@@ -5,7 +5,7 @@ Every column holds text exactly as it is published, ``location`` its JSON. See `
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from streams.local.portal.publication import Publication, publication
 from streams.local.portal.query import Query
 from streams.local.portal.replica import Replica
 from streams.local.portal.rows import Row, frame_of
+
+WRITES_BETWEEN_CHECKPOINTS = 2000
 
 
 class Tables:
@@ -38,6 +40,8 @@ class Tables:
         self._writing = threading.Lock()
         self._replica: Replica | None = None
         self._columns: dict[str, dict[str, Type]] = {}
+        self._retyped: dict[str, dict[str, Type]] = {}
+        self._writes = 0
         self._connection.execute(Path(__file__).with_name("store.sql").read_text())
         for dataset in DATASETS.values():
             columns = ", ".join(f"{quoted(name)} VARCHAR" for name in [*SYSTEM_COLUMNS, *dataset.columns])
@@ -69,7 +73,7 @@ class Tables:
         with self._writing:
             if self._replica is None:
                 self._replica = Replica(self.cursor())
-                self._replica.follow(self._columns, self.now())
+                self._replica.follow(self._columns, self.now(), self._tidy)
             return self._replica
 
     def answer(self, query: Query) -> bytes:
@@ -97,7 +101,7 @@ class Tables:
         with self._writer(dataset, at) as (cursor, now):
             for name in unknown:
                 cursor.execute(f"ALTER TABLE {dataset} ADD COLUMN {quoted(name)} VARCHAR")
-            _insert(cursor, dataset, frame, now)
+            _insert(cursor, dataset, frame, now, self._retyped[dataset])
         if unknown:
             self._read_columns(dataset)
 
@@ -119,7 +123,7 @@ class Tables:
             for row in rows:
                 merged[row[key]] = {**merged.get(row[key], {}), **row, ":updated_at": None, ":version": None}
             _delete(cursor, dataset, merged)
-            _insert(cursor, dataset, frame_of(merged.values(), columns), now)
+            _insert(cursor, dataset, frame_of(merged.values(), columns), now, self._retyped[dataset])
 
     def delete(self, dataset: str, keys: Sequence[str], at: datetime | None = None) -> None:
         """Delete the rows of these keys, without a trace."""
@@ -138,6 +142,29 @@ class Tables:
                 {"now": _stamp(now)},
             )
 
+    def add_column(self, dataset: str, name: str, kind: Type = Type.TEXT) -> None:
+        """Publish a new column, empty in every row.
+
+        As on the real portal, a change of the columns changes no row's `:updated_at`: fill it with :meth:`upsert`, or
+        follow with :meth:`republish`. Raises :class:`RequestError`, as do its siblings.
+        """
+        if name in self._columns[dataset]:
+            raise RequestError(f"{dataset} already has a column {name}", field=name)
+        with self._drifting(dataset, name, kind) as cursor:
+            cursor.execute(f"ALTER TABLE {dataset} ADD COLUMN {quoted(name)} VARCHAR")
+
+    def drop_column(self, dataset: str, name: str) -> None:
+        """Publish a column no more."""
+        self._check_drift(dataset, name)
+        with self._drifting(dataset, name, None) as cursor:
+            cursor.execute(f"ALTER TABLE {dataset} DROP COLUMN {quoted(name)}")
+
+    def retype(self, dataset: str, name: str, kind: Type) -> None:
+        """Change a column's type. Its values, and those to come, are of it: what cannot be becomes null."""
+        self._check_drift(dataset, name)
+        with self._drifting(dataset, name, kind) as cursor:
+            cursor.execute(f"UPDATE {dataset} SET {quoted(name)} = {_fitting(name, kind)}")  # noqa: S608
+
     def fact(self, name: str) -> str | None:
         """What was noted under a name."""
         found = self.cursor().execute("SELECT value FROM facts WHERE name = ?", [name]).fetchone()
@@ -148,9 +175,29 @@ class Tables:
         with self._writing:
             self.cursor().execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", [name, value])
 
+    def _check_drift(self, dataset: str, name: str) -> None:
+        if name not in self._columns[dataset]:
+            raise RequestError(f"{dataset} has no column {name}", field=name)
+        if name in SYSTEM_COLUMNS or name == DATASETS[dataset].key:
+            raise RequestError(f"{dataset} cannot be without {name} as it is", field=name)
+
+    @contextmanager
+    def _drifting(self, dataset: str, name: str, kind: Type | None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction that changes a column, and notes the type that it has from then on."""
+        if kind is not None and kind not in _FITTING:
+            raise RequestError(f"{name} cannot become a {kind}", field=name, hint=f"one of {', '.join(_FITTING)}")
+        with self._writer(dataset, None) as (cursor, _):
+            yield cursor
+            cursor.execute("DELETE FROM retyped WHERE dataset = ? AND name = ?", [dataset, name])
+            if kind is not None:
+                cursor.execute("INSERT INTO retyped VALUES (?, ?, ?)", [dataset, name, kind])
+        self._read_columns(dataset)
+
     def _read_columns(self, dataset: str) -> None:
         described = self.cursor().execute(f"DESCRIBE {dataset}").fetchall()
-        types = SYSTEM_COLUMNS | DATASETS[dataset].columns
+        noted = self.cursor().execute("SELECT name, type FROM retyped WHERE dataset = ?", [dataset]).fetchall()
+        self._retyped[dataset] = {name: Type(kind) for name, kind in noted}
+        types = SYSTEM_COLUMNS | DATASETS[dataset].columns | self._retyped[dataset]
         self._columns[dataset] = {row[0]: types.get(row[0], Type.TEXT) for row in described}
 
     @contextmanager
@@ -160,7 +207,9 @@ class Tables:
             last = self.publication(dataset)
             now = max(at or self.now(), last.updated_at + timedelta(milliseconds=1))
             if self._replica:
-                self._replica.follow(self._columns, now)
+                self._replica.follow(self._columns, now, self._tidy)
+            else:
+                self._tidy()
             cursor = self.cursor()
             cursor.begin()
             try:
@@ -168,11 +217,19 @@ class Tables:
                 publication = [dataset, now.replace(tzinfo=None), last.revision + 1]
                 cursor.execute("INSERT OR REPLACE INTO publications VALUES (?, ?, ?)", publication)
                 cursor.commit()
+                self._writes += 1
             except BaseException:
                 cursor.rollback()
                 raise
             finally:
                 cursor.close()
+
+    def _tidy(self) -> None:
+        """Let go of deleted rows, once in a while. DuckDB does so at a checkpoint, and then only if nobody reads."""
+        if self._writes >= WRITES_BETWEEN_CHECKPOINTS:
+            with suppress(duckdb.TransactionException), self.cursor() as cursor:
+                cursor.execute("CHECKPOINT")
+                self._writes = 0
 
 
 _ASSIGNED = {
@@ -183,9 +240,25 @@ _ASSIGNED = {
 }
 
 
-def _insert(cursor: duckdb.DuckDBPyConnection, dataset: str, frame: pl.DataFrame, now: datetime) -> None:
+# A value as the type publishes it; null where it cannot be of that type.
+_FITTING = {
+    Type.TEXT: "{0}",
+    Type.NUMBER: "CASE WHEN TRY_CAST({0} AS DOUBLE) IS NOT NULL THEN {0} END",
+    Type.BOOLEAN: "CAST(TRY_CAST({0} AS BOOLEAN) AS VARCHAR)",
+    Type.CALENDAR_DATE: "strftime(TRY_CAST({0} AS TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%g')",
+}
+
+
+def _fitting(name: str, kind: Type | None) -> str:
+    """SQL for a column's values as ``kind``; as they are where that is None."""
+    return _FITTING[kind or Type.TEXT].format(quoted(name))
+
+
+def _insert(
+    cursor: duckdb.DuckDBPyConnection, dataset: str, frame: pl.DataFrame, now: datetime, retyped: Mapping[str, Type]
+) -> None:
     """Append rows; system columns that are absent or null are assigned."""
-    values = {name: quoted(name) for name in frame.columns}
+    values = {name: _fitting(name, retyped.get(name)) for name in frame.columns}
     for name, value in _ASSIGNED.items():
         values[name] = f"coalesce({quoted(name)}, {value})" if name in values else value
     names = ", ".join(map(quoted, values))

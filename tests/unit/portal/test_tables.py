@@ -1,14 +1,19 @@
 """Writing to the portal's tables: what changes, what stays, and what survives a restart."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from streams.errors import LocalError, RequestError
+from streams.local.portal.datasets import Type
+from streams.local.portal.query import compile_query
 from streams.local.portal.rows import Row, frame_of
+from streams.local.portal.soql import SoqlError
 from streams.local.portal.tables import Tables
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -137,3 +142,96 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path.write_text("not a database" * 1000)
     with pytest.raises(LocalError, match=r"portal\.duckdb"):
         Tables(path)
+
+
+def test_a_new_column_is_empty_until_it_is_filled(tables: Tables) -> None:
+    before, publication = person(tables, "O1"), tables.publication("people")
+    tables.add_column("people", "helmet", Type.BOOLEAN)
+    assert person(tables, "O1") == before
+    assert tables.publication("people").revision == publication.revision + 1
+    tables.upsert("people", [{"person_id": "O1", "helmet": "Y"}])
+    assert answered(tables, "$select=person_id,helmet", "$where=helmet = true") == [{"person_id": "O1", "helmet": True}]
+
+
+def test_a_dropped_column_is_gone_from_rows_and_questions(tables: Tables) -> None:
+    tables.drop_column("people", "age")
+    assert "age" not in tables.columns("people")
+    assert answered(tables, "$order=person_id", "$limit=1") == [{"person_id": "O0", "city": "CHICAGO"}]
+    with pytest.raises(SoqlError, match="No such column: age"):
+        answered(tables, "$where=age > 1")
+    with pytest.raises(RequestError, match="no column age"):
+        tables.upsert("people", [{"person_id": "O0", "age": "1"}])
+
+
+def test_values_of_a_retyped_column_fit_its_type_those_to_come_too(tables: Tables) -> None:
+    tables.upsert("people", [{"person_id": "O1", "city": "12.50"}, {"person_id": "O2", "city": "Y"}])
+    tables.retype("people", "city", Type.NUMBER)
+    assert answered(tables, "$where=city > 9", "$select=city") == [{"city": "12.50"}]
+    assert answered(tables, "$where=city is null", "$select=count(*)") == [{"count": "2"}]
+    tables.upsert("people", [{"person_id": "O0", "city": "13"}, {"person_id": "O2", "city": "CHICAGO"}])
+    assert answered(tables, "$order=person_id", "$select=city") == [{"city": "13"}, {"city": "12.50"}, {}]
+    tables.retype("people", "city", Type.TEXT)
+    assert tables.columns("people")["city"] == "text"
+
+
+def test_drift_survives_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "portal.duckdb"
+    tables = Tables(path)
+    tables.add_column("people", "helmet", Type.BOOLEAN)
+    tables.drop_column("people", "age")
+    tables.retype("people", "zipcode", Type.NUMBER)
+    columns = tables.columns("people")
+    tables.close()
+    again = Tables(path)
+    assert again.columns("people") == columns
+    assert (columns["helmet"], columns["zipcode"], "age" in columns) == ("checkbox", "number", False)
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("drift", "problem"),
+    [
+        (lambda tables: tables.add_column("people", "age"), "already has a column age"),
+        (lambda tables: tables.add_column("people", "where", Type.POINT), "cannot become a point"),
+        (lambda tables: tables.drop_column("people", "nonsense"), "no column nonsense"),
+        (lambda tables: tables.drop_column("people", "person_id"), "cannot be without person_id"),
+        (lambda tables: tables.retype("people", ":id", Type.TEXT), "cannot be without :id"),
+    ],
+)
+def test_drift_that_cannot_be_is_refused(tables: Tables, drift: Callable[[Tables], None], problem: str) -> None:
+    before = dict(tables.columns("people"))
+    with pytest.raises(RequestError, match=problem):
+        drift(tables)
+    assert tables.columns("people") == before
+
+
+def test_the_clock_never_stands_before_what_was_written(tables: Tables) -> None:
+    tables.clock = lambda: NOON + timedelta(hours=1)
+    assert tables.now() == NOON + timedelta(hours=1)
+    tables.upsert("people", [{"person_id": "O1"}])
+    assert person(tables, "O1")[":updated_at"] == "2024-06-01T13:00:00.000Z"
+    tables.upsert("people", [{"person_id": "O1"}], at=NOON + timedelta(hours=2))
+    assert tables.now() == NOON + timedelta(hours=2)
+
+
+def test_a_file_does_not_keep_what_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.local.portal.tables.WRITES_BETWEEN_CHECKPOINTS", 10)
+    for lagging in (False, True):
+        tables = Tables(tmp_path / f"{lagging}.duckdb")
+        moment = NOON
+        tables.clock = lambda: moment  # noqa: B023 - of this turn
+        if lagging:
+            tables.replica()
+        for _ in range(60):
+            moment += timedelta(minutes=4)
+            tables.upsert("people", [{"person_id": f"O{number}"} for number in range(10)])
+        sql = "SELECT estimated_size FROM duckdb_tables() WHERE table_name = 'people'"
+        (kept,) = tables.cursor().execute(sql).fetchall()[0]
+        # A checkpoint lets go of what was deleted before the last one.
+        assert 10 <= kept < 250
+        tables.close()
+
+
+def answered(tables: Tables, *clauses: str) -> Any:
+    request = dict(clause.split("=", 1) for clause in clauses)
+    return json.loads(tables.answer(compile_query(request, "people", tables.columns("people"))))
