@@ -1,6 +1,13 @@
-"""The portal over HTTP: one request, one answer, each failure a type of its own."""
+"""The portal over HTTP, polite and stubborn: one question, one answer, each failure a type of its own.
 
+A question is asked again, with backoff, while there is hope and patience left. A body is whole and well-formed JSON, or
+it is no answer.
+"""
+
+import asyncio
+import gzip
 import json
+import random
 import zlib
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -10,15 +17,19 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
+import structlog
 from yarl import URL
 
 from streams.domain.schemas import Table
-from streams.errors import MalformedPage, PortalDenied, PortalRejected, PortalUnavailable
+from streams.errors import MalformedPage, PortalDenied, PortalError, PortalRejected, PortalUnavailable
 from streams.records import Cursor
 from streams.socrata import soql
+from streams.socrata.throttle import Throttle, polite_rate
 
-# Seconds. A page of 50,000 rows may take the portal half a minute to begin; silence for longer is a dead connection.
-TIMEOUT = aiohttp.ClientTimeout(total=None, connect=15, sock_connect=10, sock_read=90)
+log = structlog.get_logger()
+
+# What to wait before a question is asked again that a lagging replica answered.
+LAG_SECONDS = 60.0
 
 # What is worth keeping of an answer's headers: what it says of the data's age and its shape.
 KEPT_HEADERS = (
@@ -31,29 +42,40 @@ KEPT_HEADERS = (
 
 
 @dataclass(frozen=True)
+class Patience:
+    """How long the client bears with the portal; all in seconds but the numbers of tries.
+
+    `budget` is for one question with all its tries, and below what delivery gives a message's handler.
+    """
+
+    connect: float = 10.0
+    first_byte: float = 90.0  # a page of 50,000 rows may take the portal half a minute to begin
+    silence: float = 30.0  # between two bytes
+    whole: float = 200.0  # from the request to the last byte: a drip is never silent
+    budget: float = 240.0
+    tries: int = 8
+    malformed_tries: int = 4
+    first_delay: float = 0.5
+    longest_delay: float = 30.0
+    poll: float = 1.0  # after a 202: the answer is being made
+    longest_pause: float = 600.0  # the most that a Retry-After is heeded
+
+
+@dataclass(frozen=True)
 class Answer:
-    """A 200 of the portal. `raw` is the body as received, compressed if `encoding` says so; `body` is plain."""
+    """A 200 of the portal. `raw` is as received, compressed if `encoding` says so; `body` is a JSON array of objects.
+
+    `at` is the portal's own clock when it answered; `fields` its types by column, empty where it does not say.
+    """
 
     request: str
     raw: bytes
+    body: bytes
     encoding: str | None
     headers: Mapping[str, str]
-    at: datetime | None = None
-    etag: str | None = None
-
-    @property
-    def body(self) -> bytes:
-        """The body, decompressed. Raises `PortalUnavailable` when it was cut short."""
-        if self.encoding is None:
-            return self.raw
-        decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        try:
-            plain = decompressor.decompress(self.raw)
-        except zlib.error as error:
-            raise PortalUnavailable(f"the portal's answer is damaged: {error}") from None
-        if not decompressor.eof:
-            raise PortalUnavailable("the portal's answer was cut short")
-        return plain
+    at: datetime | None
+    etag: str | None
+    fields: Mapping[str, str]
 
     @property
     def out_of_date(self) -> bool:
@@ -63,44 +85,78 @@ class Answer:
 
 @dataclass(frozen=True)
 class Held:
-    """Rows that the portal holds of a span, and the crash dates of the first and the last of them."""
+    """Rows that the portal holds of a span, the crash dates of the first and the last of them, and the newest stamp."""
 
     rows: int
     first: date
     last: date
+    updated_at: datetime | None = None
+
+
+class _Pending(PortalUnavailable):
+    """202: the answer is being made."""
 
 
 class Portal:
-    """Asks the portal; raises a `PortalError` for whatever is no 200."""
+    """Asks the portal. Every question raises a `PortalError` where no answer can be had:
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str, app_token: str | None) -> None:
+    `PortalUnavailable` when patience has run out, `MalformedPage` when bodies stay malformed, `PortalDenied` and
+    `PortalRejected` at once.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        app_token: str | None,
+        throttle: Throttle,
+        patience: Patience,
+    ) -> None:
         self._session = session
         self._base_url = base_url
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
         if app_token:
             self._headers["X-App-Token"] = app_token
+        self.throttle = throttle
+        self._patience = patience
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, base_url: str, app_token: str | None) -> AsyncIterator["Portal"]:
-        """A portal with a session of its own, closed at the end."""
+    async def connect(
+        cls,
+        base_url: str,
+        app_token: str | None,
+        *,
+        rate: float | None = None,
+        concurrency: int = 4,
+        patience: Patience | None = None,
+    ) -> AsyncIterator["Portal"]:
+        """A portal with a session of its own, closed at the end. A process has one, and so one throttle.
+
+        At most `concurrency` requests are under way, and `rate` a second begun; None: as is polite.
+        """
+        patience = patience or Patience()
+        throttle = Throttle(rate or polite_rate(base_url, app_token), concurrency)
+        limits = aiohttp.ClientTimeout(total=None, connect=patience.connect)
         # Bodies are archived as received, so nobody may decompress them on the way.
-        async with aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False) as session:
-            yield cls(session, base_url, app_token)
+        async with aiohttp.ClientSession(timeout=limits, auto_decompress=False) as session:
+            yield cls(session, base_url, app_token, throttle, patience)
 
     async def page(self, table: Table, start: date, end: date, after: Cursor | None, limit: int) -> Answer:
         """One keyset page of `table`'s rows with crash dates in [start, end)."""
-        return await self.get(f"/resource/{table.portal_id}.json", soql.page(start, end, after, limit))
+        return await self.get(_resource(table), soql.page(start, end, after, limit))
 
     async def held(self, table: Table, start: date, end: date) -> Held:
         """What the portal holds of `table` with crash dates in [start, end)."""
-        answer = await self.get(f"/resource/{table.portal_id}.json", soql.held(start, end))
+        answer = await self.get(_resource(table), soql.held(start, end))
         try:
             row = json.loads(answer.body)[0]
             rows = int(row["count"])
-            return Held(rows, _day(row["first"]), _day(row["last"])) if rows else Held(0, start, start)
+            if not rows:
+                return Held(0, start, start)
+            return Held(rows, _day(row["first"]), _day(row["last"]), datetime.fromisoformat(row["updated_at"]))
         except (ValueError, TypeError, LookupError) as error:
-            raise MalformedPage(f"the portal's count of {table.dataset} is not understood: {error!r}") from None
+            raise _not_understood("count", table, error) from None
 
     async def changes(
         self,
@@ -116,83 +172,243 @@ class Portal:
         It begins strictly past `after`; without that, at rows published at `from_time` or later; without either, at
         the first. None when `etag` is given and still that of this question's answer.
         """
-        raise NotImplementedError
+        return await self._ask(_resource(table), soql.changes(since, after, from_time, limit), etag)
 
     async def counts(self, table: Table, start: date, end: date) -> dict[str, int]:
         """Rows of `table` by crash month ("2024-01") with crash dates in [start, end); no month without a row."""
-        raise NotImplementedError
+        answer = await self.get(_resource(table), soql.counts(start, end))
+        try:
+            return {row["month"][:7]: int(row["count"]) for row in json.loads(answer.body)}
+        except (ValueError, TypeError, LookupError) as error:
+            raise _not_understood("counts by month", table, error) from None
 
-    async def keys(self, table: Table, start: date, end: date, page_rows: int = 50_000) -> set[str]:
+    async def keys(self, table: Table, start: date, end: date, page_rows: int = soql.MOST_ROWS) -> set[str]:
         """All primary keys of `table`'s rows with crash dates in [start, end).
 
         Raises `PortalUnavailable` when a lagging replica answers: what it lacks need not be gone.
         """
-        raise NotImplementedError
+        found: set[str] = set()
+        after = None
+        while True:
+            rows = await self._newest(table, soql.keys(table, start, end, after, page_rows))
+            page = [row[table.key] for row in rows if table.key in row]
+            found.update(page)
+            if len(rows) < page_rows or not page:  # rows without a key come last
+                return found
+            after = page[-1]
 
     async def confirm(self, table: Table, keys: Collection[str]) -> dict[str, str | None]:
         """Those of `keys` that the portal holds, each with its crash date as published, None where it has none.
 
         Raises `PortalUnavailable` when a lagging replica answers.
         """
-        raise NotImplementedError
+        held: dict[str, str | None] = {}
+        for question in soql.confirm(table, keys):
+            rows = await self._newest(table, question)
+            held.update((row[table.key], row.get("crash_date")) for row in rows if table.key in row)
+        return held
 
     async def get(self, path: str, params: Mapping[str, str]) -> Answer:
-        """GET `path`; the answer's body is not yet decompressed."""
-        url = URL(self._base_url + path).with_query(params)
-        try:
-            async with self._session.get(url, headers=self._headers) as response:
-                raw = await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        """GET `path`, a JSON array of objects."""
+        answer = await self._ask(path, params)
+        assert answer is not None  # noqa: S101  only a question with an etag may be answered with 304
+        return answer
+
+    async def _newest(self, table: Table, params: Mapping[str, str]) -> list[dict[str, Any]]:
+        """The rows of an answer that is up to date: what it lacks is taken for gone."""
+        answer = await self.get(_resource(table), params)
+        if answer.out_of_date:
             raise PortalUnavailable(
-                f"the portal at {self._base_url} does not answer: {str(error) or type(error).__name__}",
-                hint="check CRASH_PORTAL_URL and the network",
-            ) from None
-        encoding = response.headers.get("Content-Encoding")
-        answer = Answer(
+                f"a lagging replica of the portal answered about {table.dataset}", retry_after=LAG_SECONDS
+            )
+        rows: list[dict[str, Any]] = await asyncio.to_thread(json.loads, answer.body)
+        return rows
+
+    async def _ask(self, path: str, params: Mapping[str, str], etag: str | None = None) -> Answer | None:
+        """Ask until there is an answer, no hope, or no patience left; None for what `etag` says we have."""
+        url = URL(self._base_url + path).with_query(params)
+        failure: PortalError | None = None
+        failures = malformed = 0
+        try:
+            async with asyncio.timeout(self._patience.budget) as budget:
+                while True:
+                    self._heed_pause(failure, budget)
+                    try:
+                        return await self._try(url, etag)
+                    except _Pending as error:
+                        failure, delay = error, self._patience.poll
+                    except (PortalUnavailable, MalformedPage) as error:
+                        failures += 1
+                        malformed += isinstance(error, MalformedPage)
+                        if malformed == self._patience.malformed_tries:
+                            raise
+                        if failures == self._patience.tries:
+                            raise _unavailable(error, f"{failures} tries") from None
+                        failure, delay = error, self._delay(failures)
+                    log.info("portal asked again", reason=str(failure), failures=failures, retry_in=round(delay, 1))
+                    await asyncio.sleep(delay)
+        except TimeoutError:
+            raise _unavailable(failure, f"{self._patience.budget:g} s") from None
+
+    def _heed_pause(self, failure: PortalError | None, budget: asyncio.Timeout) -> None:
+        """Give up now where the portal wants to be left alone for longer than there is patience."""
+        pause = self.throttle.paused
+        if pause > (budget.when() or 0.0) - asyncio.get_running_loop().time():
+            message = failure.message if failure else "the portal asks to come back later"
+            raise PortalUnavailable(message, retry_after=pause)
+
+    def _delay(self, failures: int) -> float:
+        """Exponential with full jitter, in seconds."""
+        longest = min(self._patience.longest_delay, self._patience.first_delay * 2 ** (failures - 1))
+        return random.uniform(0, longest)  # noqa: S311  not a secret
+
+    async def _try(self, url: URL, etag: str | None) -> Answer | None:
+        headers = self._headers | ({"If-None-Match": etag} if etag else {})
+        async with self.throttle.turn() as began:
+            try:
+                response, raw = await self._exchange(url, headers)
+            except aiohttp.ConnectionTimeoutError:
+                raise self._silent(f"cannot be reached within {self._patience.connect:g} s") from None
+            except (aiohttp.ClientError, OSError) as error:
+                raise self._silent(f"does not answer: {str(error) or type(error).__name__}") from None
+        status = response.status
+        if status in (429, 503):
+            pause = _seconds(response.headers.get("Retry-After"))
+            self.throttle.slow_down(began, min(pause, self._patience.longest_pause))
+        if status == 304 and etag:
+            self.throttle.speed_up()
+            return None
+        if status != 200:
+            raise _failure(status, raw, url)
+        self.throttle.speed_up()
+        encoding = response.headers.get("Content-Encoding", "identity")
+        return Answer(
             request=str(url),
             raw=raw,
+            body=await asyncio.to_thread(_plain, raw, encoding),
             encoding=encoding if encoding != "identity" else None,
             headers={name: response.headers[name] for name in KEPT_HEADERS if name in response.headers},
+            at=_moment(response.headers.get("Date")),
+            etag=response.headers.get("ETag"),
+            fields=_fields(response.headers),
         )
-        if response.status != 200:
-            raise _failure(response, answer)
-        return answer
+
+    async def _exchange(self, url: URL, headers: Mapping[str, str]) -> tuple[aiohttp.ClientResponse, bytes]:
+        """Send a request and read all of its answer."""
+        patience = self._patience
+        async with self._within(patience.whole, "has not ended its answer"):
+            async with self._within(patience.first_byte, "has not begun to answer"):
+                response = await self._session.get(url, headers=headers)
+            body = bytearray()
+            async with response:
+                while True:
+                    async with self._within(patience.silence, "fell silent amid its answer"):
+                        chunk = await response.content.readany()
+                    if not chunk:
+                        return response, bytes(body)
+                    body += chunk
+
+    @asynccontextmanager
+    async def _within(self, seconds: float, complaint: str) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise self._silent(f"{complaint}, after {seconds:g} s") from None
+
+    def _silent(self, complaint: str) -> PortalUnavailable:
+        return PortalUnavailable(
+            f"the portal at {self._base_url} {complaint}", hint="check CRASH_PORTAL_URL and the network"
+        )
+
+
+def _resource(table: Table) -> str:
+    return f"/resource/{table.portal_id}.json"
+
+
+def _plain(raw: bytes, encoding: str) -> bytes:
+    """The body, decompressed; raises `MalformedPage` when it is no JSON array of objects."""
+    try:
+        body = gzip.decompress(raw) if encoding == "gzip" else raw
+        rows = json.loads(body)
+    except EOFError:
+        raise MalformedPage("the portal's answer was cut short") from None
+    except (OSError, zlib.error) as error:
+        raise MalformedPage(f"the portal's answer is damaged: {error}") from None
+    except (ValueError, RecursionError):
+        raise MalformedPage(
+            f"the portal's answer is no JSON; it begins {body[:100]!r} and ends {body[-20:]!r}"
+        ) from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise MalformedPage(f"the portal's answer is no array of rows; it begins {body[:100]!r}")
+    return body
+
+
+def _not_understood(what: str, table: Table, error: Exception) -> MalformedPage:
+    return MalformedPage(f"the portal's {what} of {table.dataset} is not understood: {error!r}")
+
+
+def _unavailable(failure: PortalError | None, spent: str) -> PortalUnavailable:
+    """What is raised when patience has run out."""
+    if failure is None:
+        return PortalUnavailable(f"no turn to ask the portal within {spent}", hint="CRASH_PORTAL_RATE may be too low")
+    return PortalUnavailable(f"{failure.message}; given up after {spent}", hint=failure.hint)
 
 
 def _day(time: str) -> date:
     return datetime.fromisoformat(time).date()
 
 
-def _failure(response: aiohttp.ClientResponse, answer: Answer) -> Exception:
-    reason = f"{response.status} {_message(answer)}"
-    if response.status in (401, 403):
+def _failure(status: int, raw: bytes, url: URL) -> PortalError:
+    reason = f"{status} {_message(raw)}"
+    if status in (401, 403):
         return PortalDenied(
             f"the portal refuses the app token: {reason}",
             field="CRASH_PORTAL_APP_TOKEN",
             hint="set CRASH_PORTAL_APP_TOKEN to a valid token, or unset it: none is better than a wrong one",
         )
-    if response.status in (202, 408, 429) or response.status >= 500:
-        retry_after = _seconds(response.headers.get("Retry-After"))
-        return PortalUnavailable(f"the portal asks to come back later: {reason}", retry_after=retry_after)
-    return PortalRejected(f"the portal refuses the request: {reason}", hint=f"the request was {answer.request}")
+    if status == 202:
+        return _Pending(f"the portal asks to ask again: {reason}")
+    if status in (408, 429) or status >= 500:
+        return PortalUnavailable(f"the portal asks to come back later: {reason}")
+    return PortalRejected(f"the portal refuses the request: {reason}", hint=f"the request was {url}")
 
 
-def _message(answer: Answer) -> str:
+def _message(raw: bytes) -> str:
     """The reason in either of the portal's two error envelopes."""
     try:
-        envelope: Any = json.loads(answer.body)
+        body = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
+        envelope: Any = json.loads(body)
         return f"{envelope.get('errorCode') or envelope.get('code') or ''} {envelope.get('message', '')}".strip()
-    except (PortalUnavailable, ValueError, AttributeError):
-        return answer.raw[:200].decode("utf-8", "replace")
+    except (OSError, EOFError, zlib.error, ValueError, AttributeError, RecursionError):
+        return raw[:200].decode("utf-8", "replace")
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """`Retry-After` in seconds, from either of its forms."""
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdigit():
-        return float(retry_after)
+def _fields(headers: Mapping[str, str]) -> dict[str, str]:
+    """Types by column; the portal leaves these headers out where they would be too long."""
     try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+        names, types = json.loads(headers["X-SODA2-Fields"]), json.loads(headers["X-SODA2-Types"])
+        return dict(zip(names, types, strict=True))
+    except (KeyError, ValueError, TypeError):
+        return {}
+
+
+def _seconds(retry_after: str | None) -> float:
+    """`Retry-After` in seconds, from either of its forms; 0 where it says nothing."""
+    if retry_after is None:
+        return 0.0
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    moment = _moment(retry_after)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds()) if moment else 0.0
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A date of HTTP, in UTC; None where there is none."""
+    try:
+        moment = parsedate_to_datetime(text) if text else None
+    except ValueError:
         return None
+    return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
