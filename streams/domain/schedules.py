@@ -45,8 +45,9 @@ def apply(state: ScheduleState | None, change: ScheduleChange) -> ScheduleState 
         return None
     if change.change == "pause":
         return state.model_copy(update={"paused": True})
-    if change.change == "resume" and state.paused:
-        # What was paused was not missed.
+    if change.change == "resume":
+        # What passed meanwhile was not missed. Also where it was not paused: delivered again, after a later pause, this
+        # has to leave the same.
         return state.model_copy(update={"paused": False, "settled_at": max(state.settled_at, change.at)})
     if time := fires(state, change):
         return state.model_copy(update={"settled_at": time, "last_run_at": time})
