@@ -6,15 +6,27 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import click
 
 from streams.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from streams.storage.gold.client import GoldClient
+
 DIFFERING = """
     select month, dataset, portal, ours, missing, gone, moved from audits
     where run_id = $run_id and (portal <> ours or missing + gone + moved > 0) order by month, dataset
+"""
+# No page announced the tombstones: a run may be over before they are in Gold.
+PENDING = """
+    select count(*) as months from audits
+    left join run_merges merged
+        on merged.run_id = audits.run_id and merged.page_id = 'audits/' || audits.dataset || '/' || audits.month
+    left join applied on applied.month = audits.month
+    where audits.run_id = $run_id and gone + moved > 0 and coalesce(merged.version > coalesce(applied.version, 0), true)
 """
 COMPARED = "select count(distinct month) as months, sum(portal)::bigint as portal from audits where run_id = $run_id"
 
@@ -57,7 +69,7 @@ def audit(
 
 async def run_audit(settings: Settings, wanted: Mapping[str, object], *, wait: bool) -> int:
     """Publish an audit request of the fields `wanted`; with `wait`, follow it. Returns the exit code."""
-    from streams.console import console, follow
+    from streams.console import POLL_SECONDS, console, follow, run_row
     from streams.publisher import Publisher, declare_topics
     from streams.records import AuditRequest
     from streams.storage.gold.client import GoldClient
@@ -74,12 +86,19 @@ async def run_audit(settings: Settings, wanted: Mapping[str, object], *, wait: b
         return 0
     async with GoldClient(settings.gold) as gold:
         run = await follow(gold, run_id)
-        differing = (await gold.query(DIFFERING, parameters={"run_id": run_id})).table.to_pylist()
-        (compared,) = (await gold.query(COMPARED, parameters={"run_id": run_id})).table.to_pylist()
+        while run["status"] == "complete" and (await _rows(gold, PENDING, run_id))[0]["months"]:
+            await asyncio.sleep(POLL_SECONDS)
+            run = await run_row(gold, run_id) or run
+        differing, (compared,) = await _rows(gold, DIFFERING, run_id), await _rows(gold, COMPARED, run_id)
     return report(run, differing, compared)
 
 
-def report(run: dict[str, object], differing: list[dict[str, object]], compared: dict[str, int]) -> int:
+async def _rows(gold: "GoldClient", sql: str, run_id: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = (await gold.query(sql, parameters={"run_id": run_id})).table.to_pylist()
+    return rows
+
+
+def report(run: dict[str, Any], differing: list[dict[str, Any]], compared: dict[str, Any]) -> int:
     """Say what an audit found, and how it ended; the exit code is 0 when all agreed or was mended."""
     from rich.table import Column, Table
 

@@ -39,8 +39,8 @@ class Window:
 class Verdict:
     """What became of rows that the portal no longer holds in their window.
 
-    `gone` counts those that it holds nowhere, `moved` those that it dates otherwise; `moved_to` are the new dates. The
-    `tombstones` are JSON rows, for those of either that are no more in the month.
+    `gone` counts those that it holds nowhere, `moved` those that it holds in another month; `tombstones` are JSON rows,
+    one for each of either. `moved_to` are the new dates of whatever moved out of the window, if only to another day.
     """
 
     gone: int = 0
@@ -78,7 +78,7 @@ def judge(surplus: pl.DataFrame, held: Mapping[str, str | None], table: Table, w
     left = {key for key, day in moved.items() if (f"{day:%Y-%m}" if day else UNDATED) != window.month}
     return Verdict(
         gone=len(gone),
-        moved=len(moved),
+        moved=len(left),
         moved_to=frozenset(day for day in moved.values() if day),
         tombstones=tuple(_tombstones(surplus.filter(pl.col(table.key).is_in(list(gone | left))), table)),
     )
