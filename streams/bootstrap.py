@@ -123,7 +123,7 @@ async def run_web(settings: Settings) -> None:
         GoldClient(settings.gold) as gold,
         Health(settings) as health,
     ):
-        app = create_app(settings, gold, publisher.publish, health)
+        app = create_app(settings, gold, publisher.publish, health, publisher.republish)
         config = uvicorn.Config(app, settings.web_host, settings.web_port, log_config=None, access_log=False)
         await uvicorn.Server(config).serve()
 

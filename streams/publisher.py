@@ -6,9 +6,9 @@ from typing import Protocol, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAlreadyExistsError, for_code
 
-from streams.errors import BrokerUnavailable
+from streams.errors import BrokerUnavailable, RequestError
 from streams.records import Record
 from streams.topics import TOPICS, Topic
 
@@ -20,6 +20,13 @@ class Emit(Protocol):
 
     async def __call__(self, topic: Topic, record: Record) -> None:
         """Publish `record` under the key that `topic` names."""
+
+
+class Republish(Protocol):
+    """How a message is published again: see `Publisher.republish`."""
+
+    async def __call__(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        """Publish these bytes to the topic of this name."""
 
 
 class Publisher:
@@ -48,6 +55,26 @@ class Publisher:
         try:
             producer = await self._connected()
             await producer.send_and_wait(topic.name, record.encode(), key=key)
+        except (KafkaError, OSError) as error:
+            raise unreachable(self._bootstrap, error) from None
+
+    async def republish(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        """Publish bytes as they are, to the partition of their key, and wait until the broker has them.
+
+        Raises `RequestError` for what no broker takes, and `BrokerUnavailable`.
+        """
+        if key is None and value is None:
+            raise RequestError("the message has neither key nor value", field="value", hint="there is nothing in it")
+        try:
+            producer = await self._connected()
+            await producer.send_and_wait(topic, value, key=key)
+        except MessageSizeTooLargeError:
+            size = len(key or b"") + len(value or b"")
+            raise RequestError(
+                f"{topic} takes no message of {size:,} bytes",
+                field="value",
+                hint="publish what it asks for in smaller parts, or raise the topic's max.message.bytes",
+            ) from None
         except (KafkaError, OSError) as error:
             raise unreachable(self._bootstrap, error) from None
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from monitoring.health import Health
-from streams.publisher import Emit
+from streams.publisher import Emit, Republish
 from streams.settings import Settings
 from streams.storage.gold.client import GoldClient
 from webapp import api
@@ -33,7 +33,7 @@ Every error has the same envelope: `{"error": {"code", "message", "field", "hint
 """
 
 
-def create_app(settings: Settings, gold: GoldClient, emit: Emit, health: Health) -> FastAPI:
+def create_app(settings: Settings, gold: GoldClient, emit: Emit, health: Health, republish: Republish) -> FastAPI:
     """The app over parts that are already open; whoever opened them closes them.
 
     Nothing here needs a part to be up: the pages and `GET /api/health` say which one is away.
@@ -62,6 +62,7 @@ def create_app(settings: Settings, gold: GoldClient, emit: Emit, health: Health)
     app.include_router(api.audit.routes(gold, emit, writer(settings)))
     app.include_router(api.gold.routes(gold))
     app.include_router(api.runs.routes(gold))
+    app.include_router(api.dead_letters.routes(gold, republish, emit, writer(settings)))
     app.include_router(api.schedule.routes(gold, emit, writer(settings)))
 
     @app.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)

@@ -11,7 +11,7 @@ import uvicorn
 from aiohttp import web
 
 from monitoring.health import Health
-from streams.publisher import Emit
+from streams.publisher import Emit, Publisher, Republish
 from streams.records import Record
 from streams.settings import Settings
 from streams.storage.gold import Gold
@@ -82,12 +82,12 @@ async def serve_gold(path: Path) -> AsyncIterator[ServedGold]:
 
 
 @asynccontextmanager
-async def serve_web(settings: Settings, emit: Emit) -> AsyncIterator[str]:
-    """Serve the web app; yields its address."""
+async def serve_web(settings: Settings, emit: Emit, republish: Republish | None = None) -> AsyncIterator[str]:
+    """Serve the web app; yields its address. Without `republish` nothing can be replayed."""
     async with AsyncExitStack() as stack:
         gold = await stack.enter_async_context(GoldClient(settings.gold))
         health = await stack.enter_async_context(Health(settings))
-        app = create_app(settings, gold, emit, health)
+        app = create_app(settings, gold, emit, health, republish or Publisher(settings.broker).republish)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
         with socket.create_server(("127.0.0.1", 0)) as listener:
             serving = asyncio.create_task(server.serve([listener]))

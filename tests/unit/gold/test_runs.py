@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from streams.records import DeadLetter, Failed, Fetched, Merged, Planned, RunEvent, Stage
+from streams.records import (
+    Audited,
+    DeadLetter,
+    Drifted,
+    Failed,
+    Fetched,
+    Merged,
+    Planned,
+    Polled,
+    RunEvent,
+    Stage,
+)
 from streams.storage.gold import Change, Gold
 from tests.gold_rows import change, crash, silver
 
@@ -238,3 +249,144 @@ def test_dead_letters_are_kept_once_with_their_bytes(gold: Gold) -> None:
     assert [row["offset"] for row in rows] == [5, 6]
     assert (rows[0]["key"], rows[0]["value"], rows[0]["field"]) == (b"\xff", b"\x00not json", "start")
     assert (rows[1]["value"], rows[0]["failed_at"]) == (None, NOON.replace(tzinfo=None))
+
+
+def later(gold: Gold, *events: Any, second: int = 10) -> dict[str, Any]:
+    for what in events:
+        gold.note([event(what, second)])
+    return run(gold)
+
+
+@pytest.mark.parametrize(
+    ("failure", "success"),
+    [
+        (failed("plan"), [planned(), fetched(), merged()]),
+        (failed("fetch", 0), [fetched(), merged()]),
+        (failed("merge", 0, "2024-01"), [merged()]),
+        (failed("merge", 0), [merged()]),
+    ],
+    ids=["plan", "fetch", "merge of a month", "merge"],
+)
+def test_a_failure_that_succeeds_later_counts_no_more(gold: Gold, failure: Failed, success: list[Any]) -> None:
+    load(gold, "2024-01", 1)
+    gold.note([event(what) for what in (planned(), fetched(), merged()) if what not in success])
+    gold.note([event(failure, 5)])
+    assert (run(gold)["status"], run(gold)["failures"]) == ("failed", 1)
+    healed = later(gold, *success)
+    assert (healed["status"], healed["failures"], healed["error"]) == ("complete", 0, None)
+    assert healed["finished_at"] == (NOON + timedelta(minutes=1)).replace(tzinfo=None)  # the load's
+
+
+def test_a_success_before_the_failure_heals_nothing(gold: Gold) -> None:
+    load(gold, "2024-01", 1)
+    gold.note([event(planned()), event(fetched()), event(merged())])
+    assert later(gold, failed("fetch", 0))["status"] == "failed"
+    assert later(gold, fetched(), second=5)["status"] == "failed"
+    assert later(gold, fetched(), second=11)["status"] == "complete"
+    assert later(gold, failed("fetch", 0), second=12)["status"] == "failed"
+    assert later(gold, failed("fetch", 0), second=1)["status"] == "failed"  # heard late: the last one counts
+
+
+def test_a_load_that_failed_is_healed_by_the_month_that_is_loaded(gold: Gold) -> None:
+    load(gold, "2024-01", 1)
+    gold.note([event(planned()), event(fetched()), event(merged(version=7)), event(failed("load", 0, "2024-01"), 1)])
+    load(gold, "2024-01", 6)
+    assert run(gold)["status"] == "failed"
+    load(gold, "2024-01", 8)
+    assert (run(gold)["status"], run(gold)["merges_loaded"]) == ("complete", 1)
+
+
+def test_of_several_failures_those_that_stand_are_counted(gold: Gold) -> None:
+    gold.note([event(planned(windows=1))])
+    gold.note([event(fetched(0, last=False), 1), event(failed("merge", 0, "2024-01"), 2), event(failed("fetch", 1), 3)])
+    assert (run(gold)["status"], run(gold)["failures"], run(gold)["error"]) == ("failed", 2, "merge: no")
+    assert later(gold, merged(0))["error"] == "fetch: no"
+    assert (run(gold)["status"], run(gold)["failures"]) == ("running", 1)
+    assert later(gold, fetched(1), merged(1))["failures"] == 0
+    load(gold, "2024-01", 1)
+    assert run(gold)["status"] == "complete"
+
+
+def test_a_month_told_what_it_lost_heals_though_no_page_brought_it(gold: Gold) -> None:
+    """A departure is merged under a run without a page of that name."""
+    load(gold, "2024-01", 1)
+    gold.note([event(planned()), event(fetched()), event(merged())])
+    lost = merged().model_copy(update={"page_id": "moved/crashes/2024-01"})
+    failure = Failed(stage="merge", page_id=lost.page_id, month=lost.month, error="no")
+    assert later(gold, failure, second=5)["status"] == "failed"
+    assert later(gold, lost)["status"] == "complete"
+
+
+def polled(*, out_of_date: bool = False) -> Polled:
+    return Polled(dataset="crashes", watermark="2024-03-01T00:00:00.000Z", rows=0, out_of_date=out_of_date)
+
+
+def stream_page(number: int, *, last: bool) -> Fetched:
+    return fetched(number, last=last).model_copy(update={"page_id": f"crashes/stream/{number:05d}"})
+
+
+def test_a_stream_run_is_complete_when_its_poll_is_in_gold(gold: Gold) -> None:
+    plan = planned().model_copy(update={"kind": "stream"})
+    gold.note([event(plan), event(stream_page(0, last=False), 1), event(stream_page(1, last=True), 2)])
+    merges = [merged(n).model_copy(update={"page_id": f"crashes/stream/{n:05d}"}) for n in (0, 1)]
+    gold.note([*(event(done, 3) for done in merges), event(polled(), 3)])
+    assert (run(gold)["status"], run(gold)["windows_done"]) == ("running", 1)
+    load(gold, "2024-01", 1)
+    assert (run(gold)["status"], run(gold)["kind"]) == ("complete", "stream")
+
+
+def test_a_poll_that_failed_is_healed_by_one_that_finds_nothing(gold: Gold) -> None:
+    failure = Failed(stage="poll", page_id="crashes/stream/00000", error="PortalDenied: wrong token")
+    gold.note([event(failure)])
+    assert (run(gold)["status"], run(gold)["error"]) == ("failed", failure.error)
+    assert later(gold, polled(out_of_date=True))["status"] == "failed"
+    assert later(gold, polled())["status"] == "complete"
+    assert later(gold, failure, second=20)["status"] == "failed"
+
+
+def test_an_audit_is_complete_when_the_pages_that_it_asked_for_are_in_gold(gold: Gold) -> None:
+    def audit(windows: int) -> Planned:
+        return planned(windows=windows, rows=0).model_copy(update={"kind": "audit"})
+
+    assert later(gold, audit(0), second=0)["status"] == "complete"
+    gold.note([event(Audited(dataset="crashes", month="2024-01", portal=3, ours=2, missing=1), 1)])
+    assert later(gold, audit(1), second=2)["status"] == "running"
+    assert run(gold)["finished_at"] is None
+    later(gold, fetched(), merged(), second=3)
+    load(gold, "2024-01", 1)
+    assert run(gold)["status"] == "complete"
+
+
+def test_a_batch_adds_up_to_what_its_events_one_by_one_add_up_to(tmp_path: Path) -> None:
+    events = [
+        *(event(planned(windows=windows), windows) for windows in (2, 1)),
+        *(event(fetched(n, last=last), n) for n, last in ((0, False), (1, True), (0, False))),
+        *(event(merged(0, version=version), 9 - version) for version in (1, 3, 2)),
+        *(event(failed("fetch", 1), second) for second in (8, 7)),
+        *(event(polled(), second) for second in (3, 2)),
+        *(event(Audited(dataset="crashes", month="2024-01", portal=n, ours=n), n) for n in (2, 1)),
+        *(event(Drifted(dataset="crashes", column="c", drift="new", detail=f"{n}"), n) for n in (3, 1)),
+    ]
+    tables = ("runs", "run_plans", "run_pages", "run_merges", "run_failures", "watermarks", "audits", "drifts")
+    found = []
+    for place, batches in enumerate(([events], [[one] for one in events], [[one] for one in reversed(events)])):
+        gold = Gold.open(tmp_path / f"{place}.duckdb", memory="200MB")
+        for batch in batches:
+            gold.note(batch)
+        found.append([gold.query(f"from {name} order by all").table.to_pylist() for name in tables])
+        gold.close()
+    assert all(found[0])
+    assert found[1] == found[0]
+    # The end of a run is that of its first end; which one is first depends on the order.
+    for row in (found[0][0][0], found[2][0][0]):
+        del row["finished_at"]
+    assert found[2] == found[0]
+
+
+def test_a_letter_that_was_replayed_says_when(gold: Gold) -> None:
+    letter = DeadLetter(topic="crash-pages", partition=1, offset=5, stage="fetch", error="E", message="m", at=NOON)
+    replayed = letter.model_copy(update={"replayed_at": NOON + timedelta(seconds=9)})
+    for batch in ([letter, replayed], [replayed, letter]):
+        gold.bury(batch)
+        (row,) = gold.query("from dead_letters").table.to_pylist()
+        assert row["replayed_at"] == (NOON + timedelta(seconds=9)).replace(tzinfo=None)
