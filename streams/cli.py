@@ -14,8 +14,10 @@ import click
 
 from streams.audit_cli import audit
 from streams.errors import CrashStreamError
+from streams.rebuild_cli import rebuild
 from streams.schedule_cli import schedule
 from streams.settings import Settings, load_settings
+from streams.versions_cli import compare, versions
 
 # Commands import what they run only when they run: `--help` answers at once.
 
@@ -194,6 +196,9 @@ def doctor(data_dir: Path | None) -> None:
 
 
 main.add_command(audit)
+main.add_command(rebuild)
+main.add_command(versions)
+main.add_command(compare)
 main.add_command(schedule)
 
 if __name__ == "__main__":
