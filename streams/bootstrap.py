@@ -122,8 +122,9 @@ async def run_web(settings: Settings) -> None:
         Publisher(settings.broker) as publisher,
         GoldClient(settings.gold) as gold,
         Health(settings) as health,
+        store(settings) as objects,
     ):
-        app = create_app(settings, gold, publisher.publish, health, publisher.republish)
+        app = create_app(settings, gold, publisher.publish, health, publisher.republish, Silver(objects))
         config = uvicorn.Config(app, settings.web_host, settings.web_port, log_config=None, access_log=False)
         await uvicorn.Server(config).serve()
 

@@ -17,6 +17,7 @@ from monitoring.health import Health
 from streams.publisher import Emit, Republish
 from streams.settings import Settings
 from streams.storage.gold.client import GoldClient
+from streams.storage.silver import Silver
 from webapp import api
 from webapp.errors import handle_errors
 from webapp.pages import home, reference
@@ -33,7 +34,9 @@ Every error has the same envelope: `{"error": {"code", "message", "field", "hint
 """
 
 
-def create_app(settings: Settings, gold: GoldClient, emit: Emit, health: Health, republish: Republish) -> FastAPI:
+def create_app(
+    settings: Settings, gold: GoldClient, emit: Emit, health: Health, republish: Republish, silver: Silver
+) -> FastAPI:
     """The app over parts that are already open; whoever opened them closes them.
 
     Nothing here needs a part to be up: the pages and `GET /api/health` say which one is away.
@@ -62,6 +65,7 @@ def create_app(settings: Settings, gold: GoldClient, emit: Emit, health: Health,
     app.include_router(api.audit.routes(gold, emit, writer(settings)))
     app.include_router(api.gold.routes(gold))
     app.include_router(api.runs.routes(gold))
+    app.include_router(api.versions.routes(silver))
     app.include_router(api.dead_letters.routes(gold, republish, emit, writer(settings)))
     app.include_router(api.schedule.routes(gold, emit, writer(settings)))
 

@@ -137,9 +137,12 @@ class Silver:
         newest = await self._described([found[month] for month in sorted(found)])
         return {month: version for month, version in zip(sorted(found), newest, strict=True) if version}
 
-    async def history(self, month: str) -> list[Version]:
-        """The versions of a month that can be read, oldest first. Raises `RequestError` for a month without any."""
-        described = await self._described(list((await self._versions(month)).values()))
+    async def history(self, month: str, limit: int | None = None) -> list[Version]:
+        """The versions of a month that can be read, or the newest `limit` of them, oldest first.
+
+        Raises `RequestError` for a month without any.
+        """
+        described = await self._described(list((await self._versions(month)).values())[-(limit or 0) :])
         return [version for version in described if version]
 
     async def find(self, month: str, *, version: int | None = None, at: datetime | None = None) -> int:

@@ -11,12 +11,14 @@ import uvicorn
 from aiohttp import web
 
 from monitoring.health import Health
+from streams.bootstrap import store
 from streams.publisher import Emit, Publisher, Republish
 from streams.records import Record
 from streams.settings import Settings
 from streams.storage.gold import Gold
 from streams.storage.gold.client import GoldClient
 from streams.storage.gold.server import create_app as create_gold_app
+from streams.storage.silver import Silver
 from streams.topics import Topic
 from webapp.app import create_app
 
@@ -87,7 +89,8 @@ async def serve_web(settings: Settings, emit: Emit, republish: Republish | None 
     async with AsyncExitStack() as stack:
         gold = await stack.enter_async_context(GoldClient(settings.gold))
         health = await stack.enter_async_context(Health(settings))
-        app = create_app(settings, gold, emit, health, republish or Publisher(settings.broker).republish)
+        silver = Silver(await stack.enter_async_context(store(settings)))
+        app = create_app(settings, gold, emit, health, republish or Publisher(settings.broker).republish, silver)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
         with socket.create_server(("127.0.0.1", 0)) as listener:
             serving = asyncio.create_task(server.serve([listener]))
