@@ -53,8 +53,8 @@ class Patience:
     silence: float = 30.0  # between two bytes
     whole: float = 200.0  # from the request to the last byte: a drip is never silent
     budget: float = 240.0
-    tries: int = 8
-    malformed_tries: int = 4
+    tries: int = 10
+    malformed_tries: int = 6
     first_delay: float = 0.5
     longest_delay: float = 30.0
     poll: float = 1.0  # after a 202: the answer is being made
@@ -273,8 +273,7 @@ class Portal:
                 raise self._silent(f"does not answer: {str(error) or type(error).__name__}") from None
         status = response.status
         if status in (429, 503):
-            pause = _seconds(response.headers.get("Retry-After"))
-            self.throttle.slow_down(began, min(pause, self._patience.longest_pause))
+            self.throttle.slow_down(began, min(_retry_after(response.headers), self._patience.longest_pause))
         if status == 304 and etag:
             self.throttle.speed_up()
             return None
@@ -353,7 +352,7 @@ def _not_understood(what: str, table: Table, error: Exception) -> MalformedPage:
 def _unavailable(failure: PortalError | None, spent: str) -> PortalUnavailable:
     """What is raised when patience has run out."""
     if failure is None:
-        return PortalUnavailable(f"no turn to ask the portal within {spent}", hint="CRASH_PORTAL_RATE may be too low")
+        return PortalUnavailable(f"no answer of the portal within {spent}", hint="CRASH_PORTAL_RATE may be too low")
     return PortalUnavailable(f"{failure.message}; given up after {spent}", hint=failure.hint)
 
 
@@ -395,14 +394,15 @@ def _fields(headers: Mapping[str, str]) -> dict[str, str]:
         return {}
 
 
-def _seconds(retry_after: str | None) -> float:
+def _retry_after(headers: Mapping[str, str]) -> float:
     """`Retry-After` in seconds, from either of its forms; 0 where it says nothing."""
-    if retry_after is None:
-        return 0.0
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    moment = _moment(retry_after)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds()) if moment else 0.0
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    until = _moment(text)
+    # A date is by the portal's clock, which need not be ours.
+    now = _moment(headers.get("Date")) or datetime.now(UTC)
+    return max(0.0, (until - now).total_seconds()) if until else 0.0
 
 
 def _moment(text: str | None) -> datetime | None:

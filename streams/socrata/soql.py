@@ -38,7 +38,7 @@ def changes(since: date, after: Cursor | None, from_time: datetime | None, limit
 
 
 def held(start: date, end: date) -> Params:
-    """How many rows have crash dates in [start, end), and which are the first, the last and the latest published: one row."""
+    """How many rows have crash dates in [start, end), the first and the last of these, the newest stamp: one row."""
     columns = "count(*) as count,min(crash_date) as first,max(crash_date) as last,max(:updated_at) as updated_at"
     return {"$select": columns, "$where": _window(start, end)}
 

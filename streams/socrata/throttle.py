@@ -51,14 +51,14 @@ class Throttle:
                 self._next = began + 1 / self.rate
             yield began
 
-    def slow_down(self, began: float, pause: float | None) -> None:
-        """The portal refused a request that began at `began`, and perhaps asks all of us for `pause` seconds."""
+    def slow_down(self, began: float, pause: float) -> None:
+        """The portal refused a request that began at `began`, and asks all of us to wait `pause` seconds."""
         now = time.monotonic()
         # Requests under way together are refused together: that is one reason to slow down, not several.
         if began >= self._slowed:
             self.rate = max(self._full * FLOOR, self.rate / 2)
             self._slowed = now
-        self._resume = max(self._resume, now + (pause or 0.0))
+        self._resume = max(self._resume, now + pause)
 
     def speed_up(self) -> None:
         """The portal answered."""
