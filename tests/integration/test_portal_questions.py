@@ -24,11 +24,11 @@ QUICK = Patience(budget=20, first_delay=0.01, longest_delay=0.05, poll=0.01)
 
 
 def crash(number: int) -> dict[str, Any]:
-    day = datetime(2023, 11, 25, 23, 30) + timedelta(hours=13 * number)
+    day = datetime(2023, 11, 25, 23, 30) + timedelta(hours=24 * number)
     return {"crash_record_id": f"{number:0128x}", "crash_date": day.isoformat(timespec="milliseconds")}
 
 
-ROWS = [crash(number) for number in range(250)]
+ROWS = [crash(number) for number in range(130)]
 WITHIN = {row["crash_record_id"] for row in ROWS if "2023-12-01" <= row["crash_date"] < "2024-03-01"}
 
 
@@ -68,7 +68,7 @@ def ids(found: list[dict[str, Any]]) -> list[str]:
 
 
 async def test_keys_are_all_of_the_span_whatever_the_size_of_a_page(portal: Portal) -> None:
-    assert len(WITHIN) > 150
+    assert len(WITHIN) == 91
     for page_rows in (7, len(WITHIN), 50_000):
         assert await portal.keys(CRASHES, *SPAN, page_rows=page_rows) == WITHIN
     assert await portal.keys(CRASHES, date(2030, 1, 1), date(2031, 1, 1)) == set()
@@ -148,9 +148,9 @@ async def test_changes_are_none_while_nothing_has_changed(tables: Tables, portal
     assert first.etag
     assert first.at
     assert await ask(first.etag) is None
-    tables.upsert("crashes", [ROWS[100] | {"damage": "OVER $1,500"}], at=MONDAY + timedelta(hours=9))
+    tables.upsert("crashes", [ROWS[60] | {"damage": "OVER $1,500"}], at=MONDAY + timedelta(hours=9))
     second = await ask(first.etag)
-    assert rows(second)[-1]["crash_record_id"] == ROWS[100]["crash_record_id"]
+    assert rows(second)[-1]["crash_record_id"] == ROWS[60]["crash_record_id"]
 
 
 async def test_answers_are_the_same_from_a_portal_that_misbehaves(tables: Tables) -> None:
@@ -158,7 +158,7 @@ async def test_answers_are_the_same_from_a_portal_that_misbehaves(tables: Tables
     slow = {Kind.STALE, Kind.THROTTLED_FOR_SECONDS, Kind.THROTTLED_UNTIL, Kind.DRIP}
     faults = Faults(7, 0.5, set(Kind) - slow)
     async with asking(tables, faults) as portal:
-        assert await portal.keys(CRASHES, *SPAN, page_rows=10) == WITHIN
+        assert await portal.keys(CRASHES, *SPAN, page_rows=15) == WITHIN
         assert sum((await portal.counts(CRASHES, *SPAN)).values()) == len(WITHIN)
         assert sorted(ids(await follow(portal, date.min, None, 10))) == sorted(ids(ROWS))
-    assert sum(faults.happened.values()) > 20
+    assert sum(faults.happened.values()) > 10
