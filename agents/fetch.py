@@ -3,6 +3,8 @@
 import asyncio
 from datetime import date
 
+import structlog
+
 from streams.domain.drift import drifts
 from streams.domain.pages import Page, read_page
 from streams.domain.schemas import TABLES
@@ -11,6 +13,8 @@ from streams.records import BronzeWritten, CrashPage, Failed, Fetched, PollReque
 from streams.socrata.client import Answer, Portal
 from streams.storage.bronze import Bronze
 from streams.topics import BRONZE_WRITTEN, CRASH_PAGES, RUN_EVENTS
+
+log = structlog.get_logger()
 
 
 async def fetch(page: CrashPage, portal: Portal, bronze: Bronze, emit: Emit, page_rows: int) -> None:
@@ -53,6 +57,7 @@ async def announce(
         await emit(RUN_EVENTS, RunEvent(run_id=page.run_id, event=failed))
     for drift in drifts(answer.fields, TABLES[page.dataset]):
         await emit(RUN_EVENTS, RunEvent(run_id=page.run_id, event=drift))
+    log.info("fetched", rows=found.size, months=len(found.months), last=last)
     start, end = span
     fetched = Fetched(
         page_id=page.page_id,

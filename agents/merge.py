@@ -50,6 +50,7 @@ async def merge(
                 crashes=changed,
             )
             await emit(SILVER_READY, ready)
+        log.info("merged", version=head.version, rows=rows, crashes_changed=changed)
         state = await asyncio.to_thread(state.after, head, written.bronze_key, merged.silver)
     done = Merged(
         page_id=written.page_id,

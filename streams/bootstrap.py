@@ -6,30 +6,45 @@ The only place that knows which implementation stands behind which name.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import web as aiohttp_web
 
+from agents.audit import audit
 from agents.fetch import fetch
 from agents.load import catch_up, load
 from agents.merge import merge
 from agents.plan import plan
 from agents.poll import poll, poll_ever
-from agents.trace import list_dead, note
+from agents.schedule import schedule
+from agents.trace import list_dead, list_schedules, note
 from streams import topics
 from streams.app import GOLD, WORKER, StreamApp
+from streams.clock import tick
 from streams.delivery import retry
 from streams.errors import SettingError
+from streams.expire import expire_hourly
 from streams.extent import settle_extent
 from streams.publisher import Publisher, declare_topics
-from streams.records import BackfillRequest, BronzeWritten, CrashPage, DeadLetter, PollRequest, RunEvent, SilverReady
+from streams.records import (
+    AuditRequest,
+    BackfillRequest,
+    BronzeWritten,
+    CrashPage,
+    DeadLetter,
+    PollRequest,
+    RunEvent,
+    ScheduleChange,
+    SilverReady,
+)
 from streams.settings import Settings, missing
 from streams.socrata.client import Portal
 from streams.storage import bronze, silver
 from streams.storage.bronze import Bronze
+from streams.storage.findings import Findings
 from streams.storage.gold import Gold
 from streams.storage.gold.server import create_app as create_gold_app
 from streams.storage.objects import S3Objects
@@ -45,7 +60,14 @@ async def run_worker(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         publisher = await _publisher(stack, settings)
         objects = await _objects(stack, settings)
-        portal = await stack.enter_async_context(Portal.connect(settings.portal, settings.portal_app_token))
+        portal = await stack.enter_async_context(
+            Portal.connect(
+                settings.portal,
+                settings.portal_app_token,
+                rate=settings.portal_rate,
+                concurrency=settings.fetch_concurrency,
+            )
+        )
         emit = publisher.publish
         extent = await retry(partial(settle_extent, objects, settings, datetime.now(CHICAGO), emit))
 
@@ -67,6 +89,24 @@ async def run_worker(settings: Settings) -> None:
                 page_rows=settings.page_rows,
             ),
         )
+        app.consume(
+            topics.AUDIT_REQUESTS,
+            AuditRequest,
+            "audit",
+            partial(
+                audit,
+                portal=portal,
+                bronze=archive,
+                silver=versions,
+                findings=Findings(objects),
+                emit=emit,
+                since=extent.since,
+                today=lambda: datetime.now(CHICAGO).date(),
+            ),
+        )
+        schedules = app.table("schedules", topics.SCHEDULE_CHANGES.partitions)
+        app.consume(topics.SCHEDULE_CHANGES, ScheduleChange, "schedule", partial(schedule, states=schedules, emit=emit))
+        app.clock(partial(tick, schedules, partial(app.owns, topics.SCHEDULE_CHANGES), emit, lambda: datetime.now(UTC)))
         app.clock(partial(poll_ever, settings.poll_seconds, partial(app.owns, topics.POLL_REQUESTS), emit))
         app.consume(
             topics.CRASH_PAGES,
@@ -89,9 +129,11 @@ async def run_gold(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         gold = await asyncio.to_thread(Gold.open, settings.gold_file)
         stack.callback(gold.close)
-        await stack.enter_async_context(_serving(create_gold_app(gold), settings.gold_host, settings.gold_port))
+        objects = await stack.enter_async_context(store(settings))
+        api = create_gold_app(gold, objects=objects)
+        await stack.enter_async_context(_serving(api, settings.gold_host, settings.gold_port))
         publisher = await _publisher(stack, settings)
-        objects = await _objects(stack, settings)
+        await retry(partial(objects.ensure_buckets, BUCKETS))
         emit = publisher.publish
         archive, versions = Bronze(objects), Silver(objects)
         behind = await retry(partial(catch_up, versions, gold, archive, emit))
@@ -104,6 +146,8 @@ async def run_gold(settings: Settings) -> None:
             "load",
             partial(load, silver=versions, gold=gold, bronze=archive, emit=emit),
         )
+        app.consume_batches(topics.SCHEDULE_CHANGES, ScheduleChange, "lineage", partial(list_schedules, gold=gold))
+        app.clock(partial(expire_hourly, versions, timedelta(days=settings.keep_versions_days)))
         app.consume_batches(topics.RUN_EVENTS, RunEvent, "lineage", partial(note, gold=gold))
         app.consume_batches(topics.DEAD_LETTERS, DeadLetter, "lineage", partial(list_dead, gold=gold))
         await app.run()

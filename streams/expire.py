@@ -29,4 +29,4 @@ async def expire_hourly(silver: Silver, keep: timedelta) -> None:
             log.info("versions expired", objects=deleted, kept_days=keep.days)
         except CrashStreamError as error:
             log.error("versions not expired", reason=str(error))
-        await asyncio.sleep(EVERY_SECONDS)
+        await asyncio.sleep(min(EVERY_SECONDS, keep.total_seconds()))

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     page_rows: int = Field(50_000, ge=1, le=50_000, description="rows a page; the portal serves 50,000 at most")
     fetch_concurrency: int = Field(4, ge=1, le=64, description="pages one worker has in flight")
     poll_seconds: float = Field(60, ge=1, le=86_400, description="time between two polls of the portal for what is new")
-    keep_versions_days: int = Field(30, ge=1, le=36_500, description="days of Silver's past that can be read")
+    keep_versions_days: float = Field(30, gt=0, le=36_500, description="days of Silver's past that can be read")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
 
     @field_validator("since", mode="before")

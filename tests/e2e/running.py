@@ -6,6 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,6 +50,23 @@ def logs(data_dir: Path) -> str:
     return "\n".join(
         f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in sorted(data_dir.glob("logs/*.log"))
     )
+
+
+@dataclass
+class SecondWorker:
+    """A worker that nobody starts again."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+
+    @property
+    def output(self) -> str:
+        """Its log so far."""
+        return self.log.read_text(errors="replace")
 
 
 class Running:
@@ -97,6 +117,20 @@ class Running:
             time.sleep(0.05)  # it is being started again
         os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
 
+    @contextmanager
+    def second_worker(self) -> Iterator["SecondWorker"]:
+        """Another worker beside the service's own, started when its parts are up."""
+        self.wait_ready()
+        log = self.data_dir.with_suffix(".second-worker.log")
+        with log.open("wb") as output:
+            argv = [*COMMAND, "worker", "--data-dir", str(self.data_dir)]
+            process = subprocess.Popen(argv, env=self._environment, stdout=output, stderr=output)
+        try:
+            yield SecondWorker(process, log)
+        finally:
+            process.kill()
+            process.wait()
+
     def ask(self, sql: str, **parameters: object) -> list[dict[str, Any]]:
         """Rows of Gold, from its owner; none while it is away."""
 
@@ -117,12 +151,12 @@ class Running:
             assert time.monotonic() < deadline, f"not ready within {seconds} s\n{self.output}\n{logs(self.data_dir)}"
             time.sleep(0.1)  # it prints to a file of its own
 
-    def wait_until(self, sql: str, seconds: float = 180) -> None:
+    def wait_until(self, sql: str, seconds: float = 180, **parameters: object) -> None:
         """Wait until a question to Gold is answered with true."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             assert self.process.poll() is None, f"it ended by itself:\n{self.output}\n{logs(self.data_dir)}"
-            rows = self.ask(sql)
+            rows = self.ask(sql, **parameters)
             if rows and next(iter(rows[0].values())):
                 return
             time.sleep(0.1)  # Gold has no way to call us

@@ -1,0 +1,75 @@
+"""A city that lives at a thousand times real speed is followed, and once it stands still the copy is equal to it.
+
+`CRASH_LIVING_SECONDS=3600` lets it live for an hour.
+"""
+
+import json
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.e2e.running import Running, crash_stream
+from tests.e2e.test_simulated_city import portal_rows
+from tests.recompute import differences, expected
+
+SECONDS = float(os.environ.get("CRASH_LIVING_SECONDS", "25"))
+CITY = ("--portal", "simulated", "--portal-crashes", "1500")
+SETTINGS = {"since": "all", "poll_seconds": "2", "keep_versions_days": "0.002"}
+
+# What a part may take more at the end than when it had settled in, beside its rows.
+MORE_MEMORY = 150 * 1024 * 1024
+
+
+@pytest.mark.timeout(SECONDS + 400)
+def test_a_living_city_is_followed_to_the_last_row(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    with Running(data_dir, *CITY, "--portal-speed", "1000", **SETTINGS) as service:
+        service.wait_until("select count(*) > 0 from runs where kind = 'first-start' and status = 'complete'")
+        time.sleep(SECONDS / 3)  # it lives
+        settled = memory(service)
+        time.sleep(SECONDS * 2 / 3)
+        grown = {part: memory(service)[part] - size for part, size in settled.items()}
+        assert max(grown.values()) < MORE_MEMORY, grown
+        (streamed,) = service.ask(
+            "select count(*) as runs, sum(crashes_changed) as crashes from runs where kind = 'stream'"
+        )
+        assert streamed["runs"] > SECONDS / 10
+        assert streamed["crashes"] > 0
+
+    # The same city, standing still: what it published last is behind the watermarks, and a deletion leaves no trace.
+    with Running(data_dir, *CITY, **SETTINGS) as service:
+        idle = "rows = 0 and not out_of_date and polled_at > $since::timestamp"
+        service.wait_until(f"select count(*) filter ({idle}) = 3 from watermarks", since=datetime.now(UTC))
+        audit = crash_stream("audit", "--data-dir", str(data_dir), cwd=tmp_path)
+        assert audit.returncode == 0, audit.stdout + audit.stderr
+        service.wait_until("select count(*) = 0 from runs where status = 'running'")
+        truth = expected(portal_rows(service.services.portal_url))
+        assert service.ask("select * from dead_letters") == []
+        status = crash_stream("status", "--data-dir", str(data_dir), cwd=tmp_path)
+        assert status.returncode == 0, status.stdout
+        print(json.dumps({"disk": disk(data_dir), "memory": settled, "grown": grown, "streamed": str(streamed)}))
+
+    with duckdb.connect(data_dir / "gold" / "gold.duckdb", read_only=True) as gold:
+        assert differences(truth, gold) == []
+
+
+def memory(service: Running) -> dict[str, int]:
+    """Bytes that each part has in memory."""
+    found = {}
+    for part in ("worker", "gold", "broker", "web"):
+        pid = (service.data_dir / "logs" / f"{part}.pid").read_text().split()[0]
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        found[part] = pages * os.sysconf("SC_PAGESIZE")
+    return found
+
+
+def disk(data_dir: Path) -> dict[str, int]:
+    return {
+        folder.name: sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        for folder in data_dir.iterdir()
+        if folder.is_dir()
+    }
