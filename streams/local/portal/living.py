@@ -1,4 +1,4 @@
-"""The living city: new crashes, their people later, amendments, now and then a deletion.
+"""The living city: new crashes, their people later, amendments, now and then a deletion or a publication of it all.
 
 All of it is drawn from the seed and the simulated time, and what is still to come is kept in the portal's file:
 a restart goes on where the last run stopped.
@@ -7,24 +7,26 @@ a restart goes on where the last run stopped.
 import asyncio
 import logging
 import random
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 from aiohttp import web
 
-from streams.local.portal.amendments import Report, amend
-from streams.local.portal.backlog import Backlog
+from streams.local.portal.amendments import UNHURT, Report, amend
+from streams.local.portal.backlog import Act, Backlog, Entry
 from streams.local.portal.datasets import DATASETS, SYSTEM_COLUMNS
 from streams.local.portal.rows import Row, city_frame
 from streams.local.portal.tables import Tables
 
 AMENDMENTS_PER_CRASH = 0.06
 DELETIONS_PER_CRASH = 0.004
+LATE_ROWS = 0.02
+REPUBLISHED_EVERY = timedelta(days=7)
 _RECENT = timedelta(days=14)
 _MEDIAN_REPORT_DELAY = timedelta(minutes=90)
+_MEDIAN_LATENESS = timedelta(hours=30)
 _CLOCK = "clock"
 _SHORTEST_STEP = timedelta(minutes=1)
 
@@ -51,55 +53,65 @@ class Life:
     def step(self, span: timedelta) -> None:
         """Let ``span`` pass. Blocks. A step that was killed in the middle is done again, with the same result."""
         end = self.clock + span
-        chance = random.Random(f"{self._seed} {self.clock.isoformat()}")  # noqa: S311 - nothing secret
-        self._publish_due(end)
-        arrived = range(self._publish_new(span.total_seconds(), end, chance))
-        amended = sum(chance.random() < AMENDMENTS_PER_CRASH for _ in arrived)
-        deleted = sum(chance.random() < DELETIONS_PER_CRASH for _ in arrived)
-        reports = self._some_reports(amended + deleted, end, chance)
-        self._amend(reports[:amended], end, chance)
-        self._delete(reports[amended:], end)
+        # What was decided is written down at once and then done, so that it is decided once.
+        if (decided := self._backlog.until or self.clock) < end:
+            self._backlog.add(self._decide(decided, end), end)
+        self._carry_out(end)
         self.clock = end
         set_clock(self._tables, end)
 
-    def _publish_new(self, seconds: float, at: datetime, chance: random.Random) -> int:
-        """Publish crashes as first reported, and put off what follows when the report is complete."""
-        happened = {name: _rows(frame) for name, frame in self._happening(self.clock, seconds).items()}
-        complete = {
-            crash["crash_record_id"]: at + chance.lognormvariate(0.0, 0.8) * _MEDIAN_REPORT_DELAY
-            for crash in happened["crashes"]
-        }
-        # A crash whose people are not known has no injury counts yet: null, not 0.
-        outcomes = [
-            {name: value for name, value in crash.items() if _is_outcome(name) or name == "crash_record_id"}
-            for crash in happened["crashes"]
+    def _decide(self, start: datetime, end: datetime) -> list[Entry]:
+        """All that is to be published because of what happens in [start, end)."""
+        chance = random.Random(f"{self._seed} {start.isoformat()}")  # noqa: S311 - nothing secret
+        happened = {name: _rows(frame) for name, frame in self._happening(start, (end - start).total_seconds()).items()}
+        arrived = range(len(happened["crashes"]))
+        amended = sum(chance.random() < AMENDMENTS_PER_CRASH for _ in arrived)
+        deleted = sum(chance.random() < DELETIONS_PER_CRASH for _ in arrived)
+        reports = self._some_reports(amended + deleted, end, chance)
+        return [
+            *_first_reports(happened, end, chance),
+            *(
+                Entry(end + change.after, change.dataset, change.row)
+                for report in reports[:amended]
+                for change in amend(report, chance)
+            ),
+            *(
+                Entry(end, "crashes", {"crash_record_id": report.crash["crash_record_id"]}, Act.DELETE)
+                for report in reports[amended:]
+            ),
+            *(
+                Entry(end, name, {}, Act.REPUBLISH)
+                for name in DATASETS
+                if chance.random() < (end - start) / REPUBLISHED_EVERY
+            ),
         ]
-        late = {"vehicles": happened["vehicles"], "people": happened["people"], "crashes": outcomes}
-        self._backlog.add((complete[row["crash_record_id"]], name, row) for name, rows in late.items() for row in rows)
-        first = [
-            {name: value for name, value in crash.items() if not _is_outcome(name)} for crash in happened["crashes"]
-        ]
-        if first:
-            self._tables.upsert("crashes", first, at)
-        return len(first)
 
-    def _publish_due(self, at: datetime) -> None:
-        for name, rows in self._backlog.due(at).items():
-            self._tables.upsert(name, rows, at)
-        self._backlog.forget(at)
+    def _carry_out(self, at: datetime) -> None:
+        due: dict[Act, list[Entry]] = {act: [] for act in Act}
+        for entry in self._backlog.due(at):
+            due[entry.act].append(entry)
+        self._publish(due[Act.PUBLISH], at)
+        deleted = [entry.row["crash_record_id"] for entry in due[Act.DELETE]]
+        for name, dataset in DATASETS.items() if deleted else ():
+            doomed = self._tables.rows(name, "crash_record_id", deleted)
+            self._tables.delete(name, [row[dataset.key] for row in doomed], at)
+        for entry in due[Act.REPUBLISH]:
+            self._tables.republish(entry.dataset, at)
+        self._backlog.forget(at, deleted)
 
-    def _amend(self, reports: Sequence[Report], at: datetime, chance: random.Random) -> None:
-        changes: dict[str, list[Row]] = defaultdict(list)
-        for report in reports:
-            for name, rows in amend(report, chance).items():
-                changes[name].extend(rows)
-        for name, rows in changes.items():
-            self._tables.upsert(name, rows, at)
-
-    def _delete(self, reports: Sequence[Report], at: datetime) -> None:
-        for name in DATASETS if reports else ():
-            key = DATASETS[name].key
-            self._tables.delete(name, [row[key] for report in reports for row in getattr(report, name)], at)
+    def _publish(self, entries: Sequence[Entry], at: datetime) -> None:
+        """Crashes first: their vehicles and people have the date that the crash has by now."""
+        rows: dict[str, list[Row]] = {name: [] for name in DATASETS}
+        for entry in entries:
+            rows[entry.dataset].append(entry.row)
+        for name, changed in rows.items():
+            if name != "crashes":
+                crashes = self._tables.rows("crashes", "crash_record_id", [row["crash_record_id"] for row in changed])
+                dates = {crash["crash_record_id"]: {"crash_date": crash["crash_date"]} for crash in crashes}
+                changed = [row | dates.get(row["crash_record_id"], {}) for row in changed]
+            if changed:
+                columns = self._tables.columns(name)
+                self._tables.upsert(name, [{n: v for n, v in row.items() if n in columns} for row in changed], at)
 
     def _some_reports(self, count: int, at: datetime, chance: random.Random) -> list[Report]:
         """That many complete reports of the last days, or as many as there are."""
@@ -116,6 +128,28 @@ class Life:
             for row in sorted(self._tables.rows(name, "crash_record_id", keys), key=lambda row: str(row[key])):
                 getattr(found[row["crash_record_id"]], name).append(row)
         return list(found.values())
+
+
+def _first_reports(happened: Mapping[str, list[Row]], at: datetime, chance: random.Random) -> Iterator[Entry]:
+    """New crashes as first reported, now, and what follows when the report is complete, some of it late."""
+    complete = {}
+    for crash in happened["crashes"]:
+        key = crash["crash_record_id"]
+        complete[key] = at + chance.lognormvariate(0.0, 0.8) * _MEDIAN_REPORT_DELAY
+        # A crash whose people are not known has no injury counts yet: null, not 0.
+        yield Entry(at, "crashes", {name: value for name, value in crash.items() if not _is_outcome(name)})
+        outcome = {name: value for name, value in crash.items() if _is_outcome(name)}
+        yield Entry(complete[key], "crashes", {"crash_record_id": key} | outcome)
+    for name in ("vehicles", "people"):
+        begun = set()
+        for row in happened[name]:
+            key = row["crash_record_id"]
+            # Not the first of a crash, and nobody hurt: the outcome stands when the report is complete.
+            is_late = key in begun and row.get("injury_classification", UNHURT) == UNHURT
+            is_late = is_late and chance.random() < LATE_ROWS
+            begun.add(key)
+            lateness = chance.lognormvariate(0.0, 0.8) * _MEDIAN_LATENESS if is_late else timedelta()
+            yield Entry(complete[key] + lateness, name, row)
 
 
 def set_clock(tables: Tables, moment: datetime) -> None:
