@@ -31,7 +31,7 @@ async def pipe(tmp_path: Path) -> AsyncIterator[Pipeline]:
         for name, frame in chunk.items():
             tables.load(name, city_frame(frame))
     async with pipeline(tmp_path, tables) as running:
-        running.page_rows = 150
+        running.page_rows = 250
         await running.fetch_all("first")
         yield running
 
