@@ -63,6 +63,7 @@ async def poll(
         TABLES[request.dataset], extent.since, after, None if after else request.since, page_rows, etag
     )
     if answer is None:
+        states[request.dataset] = mark.model_copy(update={"moved_at": datetime.now(UTC)}).to_table()
         await _tell(request, mark, 0, False, emit)
         return
     page = await read(answer, request)
@@ -94,8 +95,12 @@ def _may_start(mark: Watermark, request: PollRequest, extent: Extent) -> bool:
     now = datetime.now(UTC)
     if mark.settled is None:
         return now - extent.settled_at > BEGINS_WITHIN
-    under_way = mark.run_id not in (None, request.run_id)
-    return not under_way or mark.moved_at is None or now - mark.moved_at > LOST_AFTER
+    if mark.moved_at is None:
+        return True
+    if mark.run_id is None:
+        # One that ended since has seen what this one would: while the portal was away, many may have piled up.
+        return mark.moved_at < request.at
+    return mark.run_id == request.run_id or now - mark.moved_at > LOST_AFTER
 
 
 async def _tell(request: PollRequest, mark: Watermark, rows: int, out_of_date: bool, emit: Emit) -> None:

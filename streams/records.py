@@ -131,6 +131,7 @@ class PollRequest(Record):
     begins: bool = False
     number: int = Field(0, ge=0)
     after: Cursor | None = None
+    at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def page_id(self) -> str:

@@ -168,6 +168,10 @@ def _plan(settings: Settings, city: City | None, data_dir: Path) -> tuple[Servic
     return services, [first, then]
 
 
+# A busy or a slow machine takes its time to import everything; who dies is noticed at once all the same.
+PATIENCE_SECONDS = 120.0
+
+
 def _module(name: str, port: int, folder: Path, *arguments: str, ready_seconds: float = 30.0) -> Part:
     argv = [sys.executable, "-m", f"streams.local.{name}", "--port", str(port), "--data-dir", str(folder), *arguments]
     return Part(name=name, argv=argv, ready=lambda: is_open(LOOPBACK, port), ready_seconds=ready_seconds)
@@ -177,7 +181,8 @@ def _process(name: str, environment: dict[str, str], port: int | None) -> Part:
     async def ready() -> bool:
         return port is None or await is_open(LOOPBACK, port)
 
-    return Part(name=name, argv=[sys.executable, "-m", "streams.cli", name], env=environment, ready=ready)
+    argv = [sys.executable, "-m", "streams.cli", name]
+    return Part(name=name, argv=argv, env=environment, ready=ready, ready_seconds=PATIENCE_SECONDS)
 
 
 def _say(event: Event) -> None:

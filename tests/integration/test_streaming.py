@@ -166,6 +166,13 @@ async def test_a_poll_that_goes_on_is_not_started_a_second_time(pipe: Pipeline) 
     assert "two" not in {event.run_id for event in pipe.take(RUN_EVENTS)}
 
 
+async def test_of_polls_that_piled_up_one_is_enough(pipe: Pipeline) -> None:
+    waiting = [PollRequest(run_id=f"tick-{number}", dataset="crashes") for number in range(5)]
+    for request in waiting:
+        await pipe.poll_one(request)
+    assert [event.run_id for event in pipe.take(RUN_EVENTS)] == ["tick-0"]
+
+
 async def test_a_look_back_reads_again_and_moves_no_watermark(pipe: Pipeline) -> None:
     marks = dict(pipe.marks)
     await pipe.poll("again", since=datetime(2024, 1, 1, tzinfo=UTC))
