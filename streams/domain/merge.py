@@ -6,7 +6,7 @@ the month ends the same.
 
 A tombstone (`GONE`) is a row like any other: it wins over what was published up to its own stamp, and loses to what
 is published later. It speaks for its month only. A deletion leaves one, and a crash that moved to another month leaves
-one in each month that it was in.
+one in each month that it was in. One that loses makes the row news again: whoever wrote it had taken the row for gone.
 """
 
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ _CRASH_ID = "crash_record_id"
 class Merge:
     """What a page did to a month.
 
-    `silver` is the month after it; None when no row of the page won. `delta` holds the crashes whose content
-    changed, in Silver's schema: empty when rows were only republished.
+    `silver` is the month after it; None when the page is no news. `delta` holds the crashes whose content changed, or
+    of which a row outlived a tombstone of the page, in Silver's schema: empty when rows were only republished.
     """
 
     silver: pl.DataFrame | None
@@ -41,14 +41,16 @@ def merge(silver: pl.DataFrame, page: pl.DataFrame, table: Table) -> Merge:
     before = with_content(flatten(silver, table), table)
     # In this order: of two rows alike in everything but the page they came from, the one that is there stays.
     after = winners(pl.concat([with_content(page.select(*published(table)), table), before]), table)
-    if after.equals(before):
+    buried = page.filter(pl.col(GONE))[table.key]
+    outlived = live(after).filter(pl.col(table.key).is_in(buried.implode()))
+    if after.equals(before) and outlived.is_empty():
         return Merge(None, silver.clear())
 
     both = after.join(before, on=table.key, how="left", suffix="_before")
     changed = both.filter(pl.col(_CONTENT).ne_missing(pl.col(f"{_CONTENT}_before")))
     # A vehicle or a person that moved to another crash changes the crash it left, too.
     left = changed[_CRASH_ID] if table is CRASHES else changed[f"{_CRASH_ID}_before"].drop_nulls()
-    changed_ids = pl.concat([changed[_CRASH_ID], left]).unique()
+    changed_ids = pl.concat([changed[_CRASH_ID], left, outlived[_CRASH_ID]]).unique()
 
     merged = _replace(silver, after.drop(_CONTENT), table)
     emptied = changed_ids.filter(~changed_ids.is_in(merged[_CRASH_ID].implode()))

@@ -52,7 +52,9 @@ def settle(
         for month, rows in _lost(changed, others, table):
             departures.append(Departure(month, dataset, rows))
             if month in settled:
-                after = merge(settled[month], rows, table).silver
+                # Of its own rows only: what a change says of a crash is taken for all there is of it.
+                own = flatten(settled[month], table)[table.key].implode()
+                after = merge(settled[month], rows.filter(pl.col(table.key).is_in(own)), table).silver
                 settled[month] = settled[month] if after is None else after
     return settled, departures
 
@@ -73,7 +75,8 @@ def _lost(
     best = winners(with_content(contested, table), table).select(table.key, _MONTH, ":updated_at", ":version")
     lost = (
         contested.select(*dict.fromkeys((table.key, "crash_record_id", "crash_date", ":id", _MONTH)))
-        .unique([table.key, _MONTH], keep="any")
+        # Of two rows in one month the change's: that is where its tombstone will stand.
+        .unique([table.key, _MONTH], keep="first", maintain_order=True)
         .join(best, on=table.key, suffix="_best")
         .filter(pl.col(_MONTH) != pl.col(f"{_MONTH}_best"))
         .with_columns(pl.lit(True).alias(GONE))
