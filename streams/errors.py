@@ -19,6 +19,7 @@
     ├── GoldError               the Gold database
     │   ├── GoldUnavailable     its owner does not answer                              (retriable)
     │   ├── GoldBusy            locked or its disk full                                (retriable)
+    │   ├── RowMissing          Gold holds no row of that key
     │   ├── QueryRefused        not a single read, or it names what it may not
     │   └── QueryLimit          over its time, memory or row limit
     └── LocalError              an embedded part could not start or stay up
@@ -124,6 +125,10 @@ class GoldBusy(GoldError):
     """The database is locked by another process, or its disk is full."""
 
     retriable = True
+
+
+class RowMissing(GoldError):
+    """Gold holds no row of that key."""
 
 
 class QueryRefused(GoldError):

@@ -16,6 +16,7 @@ from streams.errors import (
     QueryLimit,
     QueryRefused,
     RequestError,
+    RowMissing,
 )
 
 DOCS_HINT: Final = "see /docs for what this route takes"
@@ -73,6 +74,7 @@ class ApiError(Exception):
 
 STATUS_OF: Final[tuple[tuple[type[CrashStreamError], int], ...]] = (
     (QueryRefused, 400),
+    (RowMissing, 404),
     (QueryLimit, 422),
     (RequestError, 422),
 )

@@ -4,15 +4,28 @@ import json
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 import aiohttp
 import pyarrow as pa
 
-from streams.errors import GoldBusy, GoldError, GoldUnavailable, QueryLimit, QueryRefused
+from streams.errors import (
+    CrashStreamError,
+    GoldBusy,
+    GoldError,
+    GoldUnavailable,
+    QueryLimit,
+    QueryRefused,
+    RowMissing,
+    StorageError,
+    StoreUnavailable,
+)
+from streams.lineage import Lineage
 from streams.storage.gold.readers import Answer
 
-_FAILURES: Final[Mapping[str, type[GoldError]]] = {
-    failure.__name__: failure for failure in (GoldBusy, GoldError, QueryLimit, QueryRefused)
+_FAILURES: Final[Mapping[str, type[CrashStreamError]]] = {
+    failure.__name__: failure
+    for failure in (GoldBusy, GoldError, QueryLimit, QueryRefused, RowMissing, StorageError, StoreUnavailable)
 }
 
 # The owner ends a query within its own, shorter time.
@@ -46,6 +59,15 @@ class GoldClient:
                 return Answer(reader.read_all(), truncated=headers.get("X-Truncated") == "true")
         except pa.ArrowException as error:
             raise GoldUnavailable(f"{self._base_url} does not answer as Gold does: {error}") from None
+
+    async def lineage(self, table: str, key: str) -> Lineage:
+        """Where the row of `table` whose key is `key` came from.
+
+        Raises `RowMissing`, `QueryRefused` for a table without lineage, what a query raises, and `StoreUnavailable`
+        when the object store does not answer Gold.
+        """
+        body, _ = await self._ask("GET", f"/lineage/{quote(table, safe='')}/{quote(key, safe='')}", None)
+        return Lineage.model_validate_json(body)
 
     async def status(self) -> dict[str, Any]:
         """Rows by table, months, `data_through` (ISO text or null), file_bytes and version."""
@@ -85,7 +107,7 @@ class GoldClient:
             ) from None
         raise self._failure(response.status, body)
 
-    def _failure(self, status: int, body: bytes) -> GoldError:
+    def _failure(self, status: int, body: bytes) -> CrashStreamError:
         told = _object(body)
         kind = _FAILURES.get(str(told.get("code")))
         if kind is None:

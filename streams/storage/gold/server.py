@@ -3,13 +3,14 @@
 ::
 
     POST /query    {"sql", "limit"?, "parameters"?}   an Arrow IPC stream, and `X-Truncated: true|false`
+    GET  /lineage/{table}/{key}   where a row came from: `streams.lineage.Lineage` as JSON
     GET  /status   rows by table, how far the data goes, size, version, as JSON
     GET  /healthz  200 while the database answers
     POST /rebuild  load every month whole again: 202; needs the API token
     GET  /rebuild  how far that is, as JSON
 
-A failure is JSON: `{"code", "message", "hint", "field"}`, with 400 for what is refused, 408 for too slow, 413 for
-too large and 503 while Gold is busy.
+A failure is JSON: `{"code", "message", "hint", "field"}`, with 400 for what is refused, 404 for a row that
+is not there, 408 for too slow, 413 for too large and 503 while Gold is busy.
 """
 
 import asyncio
@@ -23,9 +24,11 @@ import pyarrow as pa
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from streams.errors import CrashStreamError, GoldBusy, GoldError, QueryLimit, QueryRefused
+from streams.errors import CrashStreamError, GoldBusy, GoldError, QueryLimit, QueryRefused, RowMissing
+from streams.lineage import trace
 from streams.storage.gold.gold import MOST_ROWS, Gold
 from streams.storage.gold.readers import Answer
+from streams.storage.objects import Objects
 
 T = TypeVar("T")
 
@@ -35,6 +38,8 @@ _GOLD: Final = web.AppKey("gold", Gold)
 # Beyond this many at once and this many in waiting, somebody is told to come again.
 _THREADS: Final = 4
 _WAITING: Final = 64
+# Each reads a whole month of Silver.
+_TRACES: Final = 2
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -70,6 +75,8 @@ class _Pool:
 
 
 _POOL: Final = web.AppKey("pool", _Pool)
+_OBJECTS: Final[web.AppKey[Objects]] = web.AppKey("objects")
+_TRACING: Final = web.AppKey("tracing", asyncio.Semaphore)
 _TOKEN: Final[web.AppKey[str | None]] = web.AppKey("token")
 
 
@@ -86,13 +93,22 @@ class Rebuild(Protocol):
 _REBUILD: Final[web.AppKey[Rebuild]] = web.AppKey("rebuild")
 
 
-def create_app(gold: Gold, rebuild: Rebuild | None = None, token: str | None = None) -> web.Application:
-    """The application; whoever starts it keeps `gold`, and closes it. `token` is asked for by what changes state."""
+def create_app(
+    gold: Gold, rebuild: Rebuild | None = None, token: str | None = None, objects: Objects | None = None
+) -> web.Application:
+    """The application; whoever starts it keeps its parts, and closes them.
+
+    `token` is asked for by what changes state; `objects` is where rows are traced to.
+    """
     app = web.Application(middlewares=[_failures])
     app[_GOLD] = gold
     app[_POOL] = _Pool()
     app.on_cleanup.append(_close_pool)
     app.add_routes([web.post("/query", _query), web.get("/status", _status), web.get("/healthz", _healthz)])
+    if objects is not None:
+        app[_OBJECTS] = objects
+        app[_TRACING] = asyncio.Semaphore(_TRACES)
+        app.add_routes([web.get("/lineage/{table}/{key}", _lineage)])
     if rebuild is not None:
         app[_REBUILD] = rebuild
         app[_TOKEN] = token
@@ -115,6 +131,17 @@ async def _query(request: web.Request) -> web.StreamResponse:
     found, body = await request.app[_POOL].run(answer)
     headers = {"X-Truncated": str(found.truncated).lower()}
     return web.Response(body=body, content_type=ARROW, headers=headers)
+
+
+async def _lineage(request: web.Request) -> web.StreamResponse:
+    app = request.app
+
+    async def ask(sql: str, *, parameters: Mapping[str, object]) -> Answer:
+        return await app[_POOL].run(lambda: app[_GOLD].query(sql, parameters=parameters))
+
+    async with app[_TRACING]:
+        lineage = await trace(ask, app[_OBJECTS], request.match_info["table"], request.match_info["key"])
+    return web.Response(text=lineage.model_dump_json(), content_type="application/json")
 
 
 async def _status(request: web.Request) -> web.StreamResponse:
@@ -186,6 +213,8 @@ def _code(error: CrashStreamError) -> int:
     match error:
         case QueryRefused():
             return 400
+        case RowMissing():
+            return 404
         case QueryLimit():
             return 413 if error.field == "memory" else 408
         case _:
