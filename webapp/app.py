@@ -66,6 +66,7 @@ def create_app(
     app.include_router(api.gold.routes(gold))
     app.include_router(api.runs.routes(gold))
     app.include_router(api.versions.routes(silver))
+    app.include_router(api.lineage.routes(gold))
     app.include_router(api.dead_letters.routes(gold, republish, emit, writer(settings)))
     app.include_router(api.schedule.routes(gold, emit, writer(settings)))
 
