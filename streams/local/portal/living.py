@@ -93,7 +93,7 @@ class Life:
         self._publish(due[Act.PUBLISH], at)
         deleted = [entry.row["crash_record_id"] for entry in due[Act.DELETE]]
         for name, dataset in DATASETS.items() if deleted else ():
-            doomed = self._tables.rows(name, "crash_record_id", deleted)
+            doomed = self._tables.rows(name, "crash_record_id", deleted, only=[dataset.key])
             self._tables.delete(name, [row[dataset.key] for row in doomed], at)
         for entry in due[Act.REPUBLISH]:
             self._tables.republish(entry.dataset, at)
@@ -106,12 +106,15 @@ class Life:
             rows[entry.dataset].append(entry.row)
         for name, changed in rows.items():
             if name != "crashes":
-                crashes = self._tables.rows("crashes", "crash_record_id", [row["crash_record_id"] for row in changed])
-                dates = {crash["crash_record_id"]: {"crash_date": crash["crash_date"]} for crash in crashes}
+                dates = self._crash_dates([row["crash_record_id"] for row in changed])
                 changed = [row | dates.get(row["crash_record_id"], {}) for row in changed]
             if changed:
                 columns = self._tables.columns(name)
                 self._tables.upsert(name, [{n: v for n, v in row.items() if n in columns} for row in changed], at)
+
+    def _crash_dates(self, crashes: Sequence[str]) -> dict[str, Row]:
+        found = self._tables.rows("crashes", "crash_record_id", crashes, only=["crash_record_id", "crash_date"])
+        return {crash["crash_record_id"]: {"crash_date": crash["crash_date"]} for crash in found}
 
     def _some_reports(self, count: int, at: datetime, chance: random.Random) -> list[Report]:
         """That many complete reports of the last days, or as many as there are."""

@@ -81,11 +81,15 @@ class Tables:
         with self.cursor() as cursor:
             return query.run(cursor)
 
-    def rows(self, dataset: str, column: str, values: Sequence[str]) -> list[Row]:
-        """The rows that have one of ``values`` in a column, in full, system columns too; nulls are None."""
+    def rows(self, dataset: str, column: str, values: Sequence[str], only: Sequence[str] = ()) -> list[Row]:
+        """The rows that have one of ``values`` in a column; nulls are None.
+
+        ``only`` are the columns wanted; without it all of them, system columns too.
+        """
+        listed = ", ".join(map(quoted, only)) or "*"
         with self.cursor() as cursor:
             cursor.register("wanted", _one_column(values))
-            sql = f"SELECT * FROM {dataset} WHERE {quoted(column)} IN (FROM wanted)"  # noqa: S608
+            sql = f"SELECT {listed} FROM {dataset} WHERE {quoted(column)} IN (FROM wanted)"  # noqa: S608
             return cursor.execute(sql).pl().to_dicts()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:

@@ -4,6 +4,8 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 
 from streams.local.portal import Tables, create_app
-from streams.local.portal.datasets import DATASETS
+from streams.local.portal.datasets import DATASETS, Type
 from streams.local.portal.source import GivenRows
 
 CRASHES = "/resource/85ca-t3if.json"
@@ -144,6 +146,44 @@ async def test_headers_tell_fields_types_and_times(portal: ClientSession, tables
         assert json.loads(answer.headers["X-SODA2-Types"]) == types
         assert answer.headers["Last-Modified"] == answer.headers["X-SODA2-Truth-Last-Modified"]
         assert answer.headers["Last-Modified"].endswith("GMT")
+
+
+async def test_every_answer_is_dated_by_the_portals_clock(portal: ClientSession, tables: Tables) -> None:
+    async def dates(*paths: str) -> list[datetime]:
+        found = []
+        for path in paths:
+            async with portal.get(path) as answer:
+                found.append(parsedate_to_datetime(answer.headers["Date"]))
+        return found
+
+    paths = (PEOPLE, "/api/views/u6pd-qa9d.json", "/elsewhere", f"{PEOPLE}?$where=nonsense")
+    assert all(abs(date - datetime.now(UTC)) < timedelta(seconds=30) for date in await dates(*paths))
+    now = datetime.now(UTC).replace(microsecond=0) + timedelta(days=400)
+    tables.clock = lambda: now
+    assert await dates(*paths) == [now] * 4
+    tables.upsert("people", [{"person_id": "O1"}])
+    _, rows = await get(portal, PEOPLE, select=":updated_at", where="person_id = 'O1'")
+    assert datetime.fromisoformat(rows[0][":updated_at"]) == now
+
+
+async def test_drift_is_seen_in_the_view_and_in_the_rows(portal: ClientSession, tables: Tables) -> None:
+    async def state() -> tuple[dict[str, str], dict[str, Any], str]:
+        _, view = await get(portal, "/api/views/u6pd-qa9d.json")
+        kinds = {column["fieldName"]: column["dataTypeName"] for column in view["columns"]}
+        async with portal.get(PEOPLE, params={"$where": "person_id = 'O7'"}) as answer:
+            (row,) = json.loads(gzip.decompress(await answer.read()))
+            return kinds, row, answer.headers["ETag"]
+
+    kinds, row, tag = await state()
+    tables.add_column("people", "helmet", Type.BOOLEAN)
+    tables.drop_column("people", "crash_date")
+    tables.retype("people", "age", Type.TEXT)
+    tables.upsert("people", [{"person_id": "O7", "helmet": "Y", "age": "seven"}])
+    new_kinds, new_row, new_tag = await state()
+    del kinds["crash_date"], row["crash_date"]
+    assert new_kinds == kinds | {"helmet": "checkbox", "age": "text"}
+    assert new_row == row | {"helmet": True, "age": "seven"}
+    assert new_tag != tag
 
 
 async def test_a_view_describes_its_columns(portal: ClientSession, tables: Tables) -> None:

@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -63,6 +64,22 @@ async def test_a_living_city_gains_crashes_then_their_people_and_goes_on_after_a
         assert int((await rows(session, "85ca-t3if", select="count(*)"))[0]["count"]) > before + 40
 
 
+async def test_requests_go_wrong_at_the_rate_that_is_asked_for(tmp_path: Path) -> None:
+    city = ("--data-dir", str(tmp_path), "--crashes", "10", "--days", "1", "--faults", "7:0.5")
+    outcomes: Counter[str] = Counter()
+    async with served(*city) as session:
+        for _ in range(40):
+            try:
+                async with session.get("/resource/85ca-t3if.json") as answer:
+                    await answer.json(content_type=None)
+                    outcomes[str(answer.status)] += 1
+            except (ClientError, ValueError) as error:
+                outcomes[type(error).__name__] += 1
+    # Those that only drip or are stale are 200 as well. Which ones fail depends on how often the start was awaited.
+    assert 10 < outcomes["200"] < 36
+    assert len(outcomes) > 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -71,6 +88,7 @@ async def test_a_living_city_gains_crashes_then_their_people_and_goes_on_after_a
         (["--rows", "{good}", "--speed", "1"], "given rows do not live"),
         (["--rows", "{good}", "--port", "{taken}"], "cannot listen on 127.0.0.1:{taken}"),
         (["--rows", "{good}", "--data-dir", "/dev/null/data"], "/dev/null/data"),
+        (["--rows", "{good}", "--faults", "often"], "'often' is not SEED:RATE"),
         (["--start", "2024-02-01"], "--start and --end go together"),
         (["--start", "2024-02-01", "--end", "2024-02-01"], "is not before"),
         (["--start", "1999-01-01", "--end", "2000-01-01"], "no history from 1999-01-01"),

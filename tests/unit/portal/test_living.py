@@ -131,8 +131,8 @@ def test_crashes_move_to_another_month_and_their_rows_follow_at_once_or_a_moment
     months: dict[str, set[str]] = defaultdict(set)
     moving: set[str] = set()
     life.step(10 * HOUR)
-    for _ in range(24):
-        life.step(HOUR / 2)
+    for _ in range(16):
+        life.step(HOUR * 3 / 4)
         moving |= torn(tables, "people")
         for key, date in tables.cursor().execute("SELECT crash_record_id, crash_date FROM crashes").fetchall():
             months[key].add(date[:7])
