@@ -49,12 +49,6 @@ async def announce(
             run_id=page.run_id, page_id=page.page_id, dataset=page.dataset, bronze_key=key, month=month
         )
         await emit(BRONZE_WRITTEN, written)
-    if found.keyless:
-        # They stay in Bronze; the run says so rather than look complete.
-        table = TABLES[page.dataset]
-        error = f"{found.keyless} rows of {key} name no {table.key} or no crash_record_id and cannot be merged"
-        failed = Failed(stage="fetch", page_id=page.page_id, error=error)
-        await emit(RUN_EVENTS, RunEvent(run_id=page.run_id, event=failed))
     for drift in drifts(answer.fields, TABLES[page.dataset]):
         await emit(RUN_EVENTS, RunEvent(run_id=page.run_id, event=drift))
     log.info("fetched", rows=found.size, months=len(found.months), last=last)
@@ -73,3 +67,9 @@ async def announce(
         months=found.months,
     )
     await emit(RUN_EVENTS, RunEvent(run_id=page.run_id, event=fetched))
+    if found.keyless:
+        # They stay in Bronze; the run says so rather than look complete. Said last: a page fetched later would heal it.
+        table = TABLES[page.dataset]
+        error = f"{found.keyless} rows of {key} name no {table.key} or no crash_record_id and cannot be merged"
+        failed = Failed(stage="fetch", page_id=page.page_id, error=error)
+        await emit(RUN_EVENTS, RunEvent(run_id=page.run_id, event=failed))

@@ -357,6 +357,17 @@ def test_an_audit_is_complete_when_the_pages_that_it_asked_for_are_in_gold(gold:
     assert run(gold)["status"] == "complete"
 
 
+def test_an_audit_waits_for_its_tombstones(gold: Gold) -> None:
+    plan = planned(windows=0).model_copy(update={"kind": "audit"})
+    gold.note([event(plan), event(Audited(dataset="people", month="2024-01", portal=1, ours=3, gone=1, moved=1))])
+    assert run(gold)["status"] == "running"
+    gold.note([event(merged(version=2).model_copy(update={"page_id": "audits/people/2024-01"}))])
+    load(gold, "2024-01", 1)
+    assert run(gold)["status"] == "running"
+    load(gold, "2024-01", 2)
+    assert run(gold)["status"] == "complete"
+
+
 def test_a_batch_adds_up_to_what_its_events_one_by_one_add_up_to(tmp_path: Path) -> None:
     events = [
         *(event(planned(windows=windows), windows) for windows in (2, 1)),

@@ -13,9 +13,15 @@ page as (
     select *, regexp_replace(page_id, '/[^/]*$', '') as "window" from run_pages semi join touched using (run_id)
 ),
 merged as (from run_merges semi join touched using (run_id)),
-due as ( -- each page is to be merged into each of its months, and what was merged is to be loaded
+due as (
+    -- Each page is to be merged into each of its months, the tombstones of an audit into theirs, and all is to be loaded.
     select run_id, page_id, month, merged.merged_at, merged.loaded_at
-    from (select run_id, page_id, unnest(months) as month from page)
+    from (
+        select run_id, page_id, unnest(months) as month from page
+        union
+        select run_id, concat_ws('/', 'audits', dataset, month) as page_id, month
+        from audits semi join touched using (run_id) where gone + moved > 0
+    )
     left join merged using (run_id, page_id, month)
 ),
 page_merge as ( -- what a failure of a merge or of a load can be about: one month of a page, or all of them
