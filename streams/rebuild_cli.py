@@ -80,7 +80,7 @@ async def rebuild_silver(settings: Settings, only: str | None) -> int:
         if one.version is not None:
             console.print(f"{one.month}: version {one.version}, {one.crashes_changed:,} crashes changed")
     written = sum(one.version is not None for one in built)
-    console.print(f"{len(built)} months built from {sum(one.pages for one in built):,} pages, {written} were not right")
+    console.print(f"months built: {len(built)}, from {sum(one.pages for one in built):,} pages; not right: {written}")
     for line in failed:
         console.print(f"[red]not built[/]: {line}", soft_wrap=True)
     return 1 if failed else 0
