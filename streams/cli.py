@@ -13,7 +13,9 @@ from typing import Any
 import click
 
 from streams.audit_cli import audit
+from streams.dead_letters_cli import dead_letters
 from streams.errors import CrashStreamError
+from streams.lineage_cli import lineage
 from streams.rebuild_cli import rebuild
 from streams.schedule_cli import schedule
 from streams.settings import Settings, load_settings
@@ -77,6 +79,11 @@ data_dir = click.option(
     type=click.FloatRange(min=0),
     help="The generated city lives: so many of its seconds pass in one of ours. [default: it stands still]",
 )
+@click.option(
+    "--portal-faults",
+    metavar="SEED:RATE",
+    help="That share of requests to the simulated portal goes wrong, for example 7:0.1. [default: none]",
+)
 @click.option("--once", is_flag=True, help="Ingest, wait until all is in Gold, print a summary, and end.")
 def up(
     data_dir: Path | None,
@@ -84,6 +91,7 @@ def up(
     portal_data: Path | None,
     portal_crashes: int | None,
     portal_speed: float | None,
+    portal_faults: str | None,
     once: bool,
 ) -> None:
     """Run every part on this machine, with broker and object store embedded where none is set.
@@ -97,7 +105,13 @@ def up(
         raise click.UsageError("--portal-data, --portal-crashes and --portal-speed go with --portal simulated")
     if portal_data and (portal_crashes or portal_speed):
         raise click.UsageError("--portal-data serves given rows: leave out --portal-crashes and --portal-speed")
-    city = City(portal_data, portal_crashes, portal_speed) if simulated else None
+    if portal_faults:
+        from streams.local.portal import Faults
+
+        if not simulated:
+            raise click.UsageError("--portal-faults goes with --portal simulated")
+        Faults.parse(portal_faults)
+    city = City(portal_data, portal_crashes, portal_speed, portal_faults) if simulated else None
     settings = load_settings(data_dir=data_dir, portal_url=None if simulated else portal)
     sys.exit(asyncio.run(run_up(settings, city, once=once)))
 
@@ -200,6 +214,8 @@ main.add_command(rebuild)
 main.add_command(versions)
 main.add_command(compare)
 main.add_command(schedule)
+main.add_command(dead_letters)
+main.add_command(lineage)
 
 if __name__ == "__main__":
     main()

@@ -31,21 +31,23 @@ console = Console()
 
 @dataclass(frozen=True)
 class City:
-    """The simulated portal: given rows, or a generated city of some size that may live."""
+    """The simulated portal: given rows, or a generated city of some size that may live; `faults` are SEED:RATE."""
 
     rows: Path | None = None
     crashes: int | None = None
     speed: float | None = None
+    faults: str | None = None
 
     def arguments(self) -> list[str]:
         """Command line of the portal."""
+        faults = ["--faults", self.faults] if self.faults else []
         if self.rows:
-            return ["--rows", str(self.rows)]
+            return ["--rows", str(self.rows), *faults]
         size = []
         if self.crashes:
             days = max(HISTORY_DAYS, self.crashes // CRASHES_A_DAY)
             size = ["--crashes", str(self.crashes), "--days", str(days)]
-        return [*size, *(["--speed", str(self.speed)] if self.speed else [])]
+        return [*size, *(["--speed", str(self.speed)] if self.speed else []), *faults]
 
 
 async def run_up(settings: Settings, city: City | None, *, once: bool) -> int:
