@@ -21,7 +21,10 @@ def routes(gold: GoldClient) -> APIRouter:
 
     @router.get("/api/runs/{run_id:path}", responses={404: {"model": ErrorEnvelope}})
     async def run(run_id: Annotated[str, Path(max_length=120, examples=["api-3f1c9a2b7d40"])]) -> Response:
-        """One run with its pages and merges: which went where, and what is still missing."""
+        """One run, how far each stage of it is, and its pages with the time of each stage, merges and audits. In UTC.
+
+        A page without rows has nothing to merge or load. `GET /api/dead-letters?run=` lists what failed.
+        """
         found = await rows(gold, "run", run_id=run_id)
         if not found:
             raise ApiError(
@@ -31,11 +34,25 @@ def routes(gold: GoldClient) -> APIRouter:
                 field="run_id",
                 hint="GET /api/runs lists them; a run appears once a worker has planned it",
             )
-        pages = await rows(gold, "run_pages", run_id=run_id)
-        merges = await rows(gold, "run_merges", run_id=run_id)
-        return _json({"run": found[0], "pages": pages, "merges": merges})
+        parts = {name: await rows(gold, f"run_{name}", run_id=run_id) for name in ("pages", "merges", "audits")}
+        return _json({"run": found[0], "stages": _stages(found[0]), **parts})
 
     return router
+
+
+def _stages(run: dict[str, Any]) -> dict[str, Any]:
+    """What has passed each stage, and how much is to pass it as far as is known."""
+    return {
+        "planned": {"windows": run["windows"], "rows": run["rows_planned"]},
+        "fetched": {
+            "windows": run["windows_done"],
+            "pages": run["pages_fetched"],
+            "rows": run["rows_fetched"],
+            "bytes": run["bytes_fetched"],
+        },
+        "merged": {"done": run["merges_done"], "expected": run["merges_expected"]},
+        "loaded": {"done": run["merges_loaded"], "expected": run["merges_expected"]},
+    }
 
 
 def _json(body: dict[str, Any]) -> Response:
