@@ -38,6 +38,11 @@ class Replica:
             self._cursor.execute("FROM publications").fetchall()
             self._at, self._columns = now, dict(columns)
 
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._using:
+            self._cursor.close()
+
     def columns(self, dataset: str) -> Mapping[str, Type]:
         """The columns and their types, then."""
         return self._columns[dataset]

@@ -230,6 +230,7 @@ def test_a_file_does_not_keep_what_was_deleted(tmp_path: Path, monkeypatch: pyte
         # A checkpoint lets go of what was deleted before the last one.
         assert 10 <= kept < 250
         tables.close()
+        assert not (tmp_path / f"{lagging}.duckdb.wal").exists()
 
 
 def answered(tables: Tables, *clauses: str) -> Any:
