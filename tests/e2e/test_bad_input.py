@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from streams.storage.objects import S3Objects
 from tests.e2e.running import Running, crash_stream
 
 SOME_CRASHES = ("--portal", "simulated", "--portal-crashes", "300")
@@ -36,6 +37,17 @@ def publish(service: Running, topic: str, *values: bytes) -> None:
                 await producer.send_and_wait(topic, value)
         finally:
             await producer.stop()
+
+    asyncio.run(send())
+
+
+def put(service: Running, bucket: str, key: str, body: bytes) -> None:
+    """As whoever mends the store would."""
+
+    async def send() -> None:
+        services = service.services
+        async with S3Objects(services.s3_endpoint_url, services.s3_access_key, services.s3_secret_key) as objects:
+            await objects.put(bucket, key, body)
 
     asyncio.run(send())
 
@@ -81,6 +93,35 @@ def test_a_page_whose_object_is_gone_is_a_dead_letter_and_its_run_says_so(servic
     publish(service, "bronze-written", json.dumps(written).encode())
     service.wait_until("select count(*) = 1 from dead_letters where run_id = 'lost'")
     assert service.ask("select error from dead_letters where run_id = 'lost'") == [{"error": "ObjectMissing"}]
+    assert service.ask("select status, failures from runs where run_id = 'lost'")[0]["failures"] == 1
+
+
+def test_a_letter_whose_cause_is_mended_is_replayed_and_its_run_heals(service: Running) -> None:
+    (lost,) = service.ask("select * from dead_letters where run_id = 'lost'")
+    put(service, "bronze", "crashes/nowhere.json.gz", b"[]")
+    name = f"{lost['topic']}/{lost['partition']}/{lost['offset']}"
+    data_dir = ("--data-dir", str(service.data_dir))
+    shown = crash_stream("dead-letters", "list", "--run", "lost", *data_dir, cwd=service.data_dir.parent)
+    assert name in shown.stdout
+    assert "ObjectMissing" in shown.stdout
+    done = crash_stream("dead-letters", "replay", name, *data_dir, cwd=service.data_dir.parent)
+    assert (done.returncode, done.stdout) == (0, "published again: 1\n"), done.stderr
+    service.wait_until("select count(*) = 1 from dead_letters where run_id = 'lost' and replayed_at > failed_at")
+    service.wait_until("select count(*) = 1 from runs where run_id = 'lost' and failures = 0")
+    unknown = crash_stream("dead-letters", "replay", "crash-pages/0/99999", *data_dir, cwd=service.data_dir.parent)
+    assert unknown.returncode == 1
+    assert "there is no dead letter crash-pages/0/99999" in unknown.stderr
+
+
+def test_a_row_is_traced_on_the_command_line_and_one_that_is_not_there_is_named(service: Running) -> None:
+    (row,) = service.ask("select crash_unit_id from vehicles limit 1")
+    arguments = ("lineage", "--data-dir", str(service.data_dir), "vehicles")
+    found = crash_stream(*arguments, str(row["crash_unit_id"]), cwd=service.data_dir.parent)
+    assert [line.split()[0] for line in found.stdout.splitlines()][:5] == ["gold", "silver", "bronze", "portal", "run"]
+    assert "/resource/" in found.stdout
+    missing = crash_stream(*arguments, "0", cwd=service.data_dir.parent)
+    assert missing.returncode == 1
+    assert "no row of vehicles whose crash_unit_id is 0" in missing.stderr
 
 
 @pytest.mark.parametrize(
