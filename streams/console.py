@@ -96,7 +96,9 @@ def report(run: dict[str, Any]) -> int:
         console.print(f"[green]complete[/]: {run['rows_fetched']:,} rows, {run['crashes_changed']:,} crashes changed")
         return 0
     console.print(f"[red]failed[/]: {run['failures']} parts of run {run['run_id']}: {run['error']}")
-    console.print("The rest of it is in Gold. See the table dead_letters for what is not.")
+    console.print(
+        f"The rest of it is in Gold. `crash-stream dead-letters list --run {run['run_id']}` shows what is not."
+    )
     return 1
 
 

@@ -9,5 +9,5 @@ SELECT
     count(*) FILTER (WHERE status = 'running') AS running,
     (SELECT count(DISTINCT month) FROM run_merges) AS months_merged,
     (SELECT count(*) FROM applied) AS months_loaded,
-    (SELECT count(*) FROM dead_letters) AS dead_letters
+    (SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL) AS dead_letters
 FROM runs
