@@ -20,14 +20,6 @@ DIFFERING = """
     select month, dataset, portal, ours, missing, gone, moved from audits
     where run_id = $run_id and (portal <> ours or missing + gone + moved > 0) order by month, dataset
 """
-# No page announced the tombstones: a run may be over before they are in Gold.
-PENDING = """
-    select count(*) as months from audits
-    left join run_merges merged
-        on merged.run_id = audits.run_id and merged.page_id = 'audits/' || audits.dataset || '/' || audits.month
-    left join applied on applied.month = audits.month
-    where audits.run_id = $run_id and gone + moved > 0 and coalesce(merged.version > coalesce(applied.version, 0), true)
-"""
 COMPARED = "select count(distinct month) as months, sum(portal)::bigint as portal from audits where run_id = $run_id"
 
 
@@ -69,7 +61,7 @@ def audit(
 
 async def run_audit(settings: Settings, wanted: Mapping[str, object], *, wait: bool) -> int:
     """Publish an audit request of the fields `wanted`; with `wait`, follow it. Returns the exit code."""
-    from streams.console import POLL_SECONDS, console, follow, run_row
+    from streams.console import console, follow
     from streams.publisher import Publisher, declare_topics
     from streams.records import AuditRequest
     from streams.storage.gold.client import GoldClient
@@ -86,9 +78,6 @@ async def run_audit(settings: Settings, wanted: Mapping[str, object], *, wait: b
         return 0
     async with GoldClient(settings.gold) as gold:
         run = await follow(gold, run_id)
-        while run["status"] == "complete" and (await _rows(gold, PENDING, run_id))[0]["months"]:
-            await asyncio.sleep(POLL_SECONDS)
-            run = await run_row(gold, run_id) or run
         differing, (compared,) = await _rows(gold, DIFFERING, run_id), await _rows(gold, COMPARED, run_id)
     return report(run, differing, compared)
 

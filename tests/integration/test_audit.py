@@ -248,4 +248,5 @@ async def test_rows_without_a_date_are_looked_up_by_key(pipe: Pipeline) -> None:
     found = {event.month: (event.missing, event.gone, event.moved) for event in await ask(pipe, "later")}
     assert found == {UNDATED: (0, 1, 1), "2024-03": (1, 0, 0)}
     await mend(pipe)
+    assert run(pipe, "later")["status"] == "complete"
     assert await pipe.wrong() == []
