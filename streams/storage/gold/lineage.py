@@ -144,11 +144,10 @@ def refresh_runs(cursor: duckdb.DuckDBPyConnection, run_ids: Iterable[str]) -> N
 
 
 def runs_awaiting(cursor: duckdb.DuckDBPyConnection, months: Iterable[str]) -> list[str]:
-    """Runs that are not complete and merged into one of `months`."""
+    """Runs that merged into one of `months` what Gold did not hold."""
     rows = cursor.execute(
         """
-        select distinct run_id from run_merges join runs using (run_id)
-        where status <> 'complete' and list_contains($1::varchar[], month)
+        select distinct run_id from run_merges where loaded_at is null and list_contains($1::varchar[], month)
         """,
         [list(months)],
     ).fetchall()
