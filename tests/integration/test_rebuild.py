@@ -64,7 +64,9 @@ async def load_heads(pipe: Pipeline) -> None:
 
 
 async def test_a_right_silver_is_left_alone(pipe: Pipeline) -> None:
-    await pipe.merge_and_load()
+    for written in pipe.take(BRONZE_WRITTEN):
+        await pipe.merge(written)
+    pipe.take(SILVER_READY)
     heads = {month: await pipe.silver.head(month) for month in await pipe.silver.months()}
     assert await rebuild(pipe) == dict.fromkeys(heads)
     assert {month: await pipe.silver.head(month) for month in heads} == heads
@@ -110,7 +112,9 @@ async def test_tombstones_and_pages_without_metadata_count_too(pipe: Pipeline) -
 
 
 async def test_one_month_is_built_from_its_own_pages_alone(pipe: Pipeline) -> None:
-    await pipe.merge_and_load()
+    for written in pipe.take(BRONZE_WRITTEN):
+        await pipe.merge(written)
+    right = await pipe.silver.at("2024-02")
     await spoil(pipe, "2024-02")
     for page in await pipe.bronze.pages():
         assert page.months
@@ -118,8 +122,7 @@ async def test_one_month_is_built_from_its_own_pages_alone(pipe: Pipeline) -> No
             info = await pipe.objects.head("bronze", page.key)
             await pipe.objects.put("bronze", page.key, b"damaged", metadata=info.metadata)
     assert await rebuild(pipe, "2024-02") == {"2024-02": (await pipe.silver.head("2024-02")).version}
-    await pipe.load(pipe.take(SILVER_READY))
-    assert await pipe.wrong() == []
+    assert changed_crashes(right, await pipe.silver.at("2024-02")).is_empty()
     with pytest.raises(MalformedPage, match=r"/.*is no JSON.*restore the object"):
         await rebuild(pipe, "2024-01")
     with pytest.raises(RequestError, match="neither Bronze nor Silver has the month 1999-01"):
@@ -165,6 +168,7 @@ async def test_a_corrupt_gold_is_put_right_while_months_are_loaded_and_queries_a
                 whole = "select count(*) as n from crashes where strftime(crash_date, '%Y-%m') = '2024-02'"
                 assert (await client.query(whole)).table["n"][0].as_py() > 0, "a month is never seen empty"
                 asked += 1
+                await asyncio.sleep(0.05)
             return asked
 
         async def merges() -> None:

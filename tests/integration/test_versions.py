@@ -77,9 +77,7 @@ async def test_what_is_not_there_is_named_with_what_is(versions: Silver) -> None
     with pytest.raises(RequestError, match=r"no month 2024-02.*there are: 2024-01") as error:
         await versions.at("2024-02")
     assert error.value.field == "month"
-    with pytest.raises(
-        RequestError, match=r"version 3 .* does not exist.*versions 1 to 2 can be read"
-    ) as error:
+    with pytest.raises(RequestError, match=r"version 3 .* does not exist.*versions 1 to 2 can be read") as error:
         await versions.at(MONTH, version=3)
     assert error.value.field == "version"
     with pytest.raises(RequestError, match=r"its first version is of") as error:
