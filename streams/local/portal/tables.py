@@ -50,8 +50,6 @@ class Tables:
 
     def close(self) -> None:
         """Write everything to the file and let go of it."""
-        if self._replica:
-            self._replica.close()
         self._connection.close()
 
     def columns(self, dataset: str) -> Mapping[str, Type]:

