@@ -105,12 +105,13 @@ class Life:
         for entry in entries:
             rows[entry.dataset].append(entry.row)
         for name, changed in rows.items():
+            if not changed:
+                continue
             if name != "crashes":
                 dates = self._crash_dates([row["crash_record_id"] for row in changed])
                 changed = [row | dates.get(row["crash_record_id"], {}) for row in changed]
-            if changed:
-                columns = self._tables.columns(name)
-                self._tables.upsert(name, [{n: v for n, v in row.items() if n in columns} for row in changed], at)
+            columns = self._tables.columns(name)
+            self._tables.upsert(name, [{n: v for n, v in row.items() if n in columns} for row in changed], at)
 
     def _crash_dates(self, crashes: Sequence[str]) -> dict[str, Row]:
         found = self._tables.rows("crashes", "crash_record_id", crashes, only=["crash_record_id", "crash_date"])
