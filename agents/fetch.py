@@ -29,7 +29,7 @@ async def fetch(page: CrashPage, portal: Portal, bronze: Bronze, emit: Emit, pag
 
 async def read(answer: Answer, page: CrashPage | PollRequest) -> Page:
     """The rows of an answer."""
-    return await asyncio.to_thread(lambda: read_page(answer.body, TABLES[page.dataset]))
+    return await asyncio.to_thread(read_page, answer.body, TABLES[page.dataset])
 
 
 async def announce(
@@ -42,8 +42,7 @@ async def announce(
     emit: Emit,
 ) -> None:
     """Archive a page as received, and tell those who merge it, and its run. `last` ends its window."""
-    body = await asyncio.to_thread(lambda: answer.body)
-    key = await bronze.archive(page, answer, body, found.size, found.months)
+    key = await bronze.archive(page, answer, found.size, found.months)
     for month in found.months:
         written = BronzeWritten(
             run_id=page.run_id, page_id=page.page_id, dataset=page.dataset, bronze_key=key, month=month

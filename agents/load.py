@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -28,7 +29,7 @@ async def catch_up(silver: Silver, gold: Gold, bronze: Bronze, emit: Emit) -> in
     for month in await silver.months():
         head = await silver.head(month)
         if head.content > applied.get(month, 0):
-            change = Change(month, head.content, await silver.month(head))
+            change = Change(month, head.content, await silver.month(head), whole=True)
             await _load([change], {month: CATCH_UP}, silver, gold, bronze, emit)
             behind += 1
     return behind
@@ -51,13 +52,14 @@ async def load(ready: Sequence[SilverReady], silver: Silver, gold: Gold, bronze:
 
 async def _change(event: SilverReady, have: int, silver: Silver) -> Change:
     # A delta carries Gold from `base` on; where Gold is behind that, only the whole month will do.
-    key = event.delta_key if event.base <= have else event.silver_key
+    whole = event.base > have
     try:
-        return Change(event.month, event.version, await silver.read(key))
+        rows = await silver.read(event.silver_key if whole else event.delta_key)
+        return Change(event.month, event.version, rows, whole)
     except ObjectMissing:
         # The version has expired meanwhile: there is a newer one.
         head = await silver.head(event.month)
-        return Change(event.month, head.content, await silver.month(head))
+        return Change(event.month, head.content, await silver.month(head), whole=True)
 
 
 async def _load(
@@ -76,9 +78,7 @@ async def _load(
     run_id = next(iter(runs.values()))
     for departure in departures:
         await emit(BRONZE_WRITTEN, await _tell(departure, runs.get(departure.month, run_id), bronze))
-    await asyncio.to_thread(
-        gold.load, [Change(month, change.version, settled[month]) for month, change in latest.items()]
-    )
+    await asyncio.to_thread(gold.load, [replace(change, silver=settled[month]) for month, change in latest.items()])
 
 
 def _latest(changes: Sequence[Change]) -> dict[str, Change]:
@@ -86,10 +86,11 @@ def _latest(changes: Sequence[Change]) -> dict[str, Change]:
     latest: dict[str, Change] = {}
     for change in sorted(changes, key=lambda change: change.version):
         before = latest.get(change.month)
-        if before is not None:
-            both = pl.concat([before.silver, change.silver])
-            change = Change(change.month, change.version, both.unique("crash_record_id", keep="last"))
-        latest[change.month] = change
+        if before is None or change.whole:
+            latest[change.month] = change
+        else:
+            both = pl.concat([before.silver, change.silver]).unique("crash_record_id", keep="last")
+            latest[change.month] = replace(change, silver=both, whole=before.whole)
     return latest
 
 

@@ -29,6 +29,7 @@ from streams.errors import SettingError
 from streams.expire import expire_hourly
 from streams.extent import settle_extent
 from streams.publisher import Publisher, declare_topics
+from streams.rebuild import GoldRebuild
 from streams.records import (
     AuditRequest,
     BackfillRequest,
@@ -130,7 +131,9 @@ async def run_gold(settings: Settings) -> None:
         gold = await asyncio.to_thread(Gold.open, settings.gold_file)
         stack.callback(gold.close)
         objects = await stack.enter_async_context(store(settings))
-        api = create_gold_app(gold, objects=objects)
+        rebuild = GoldRebuild(Silver(objects), gold)
+        stack.push_async_callback(rebuild.stop)
+        api = create_gold_app(gold, rebuild, settings.api_token, objects=objects)
         await stack.enter_async_context(_serving(api, settings.gold_host, settings.gold_port))
         publisher = await _publisher(stack, settings)
         await retry(partial(objects.ensure_buckets, BUCKETS))

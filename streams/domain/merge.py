@@ -57,7 +57,7 @@ def merge(silver: pl.DataFrame, page: pl.DataFrame, table: Table) -> Merge:
     delta = pl.concat(
         [
             merged.filter(pl.col(_CRASH_ID).is_in(changed_ids.implode())),
-            _bare(emptied),
+            bare(emptied),
         ]
     ).sort(_CRASH_ID)
     return Merge(merged, delta)
@@ -111,8 +111,8 @@ def _replace(silver: pl.DataFrame, rows: pl.DataFrame, table: Table) -> pl.DataF
     )
 
 
-def _bare(crash_ids: pl.Series) -> pl.DataFrame:
-    """Rows that say: nothing is known of these crashes any more."""
+def bare(crash_ids: pl.Series) -> pl.DataFrame:
+    """Rows of Silver that say: nothing is known of these crashes (any more)."""
     bare = pl.DataFrame({_CRASH_ID: crash_ids}).with_columns(
         pl.lit(None).alias("crash"), pl.lit([]).alias("vehicles"), pl.lit([]).alias("people")
     )

@@ -45,7 +45,6 @@ class Bronze:
         self,
         page: CrashPage | PollRequest,
         answer: Answer,
-        body: bytes,
         rows: int,
         months: Iterable[str] | None = None,
     ) -> str:
@@ -54,7 +53,7 @@ class Bronze:
         The key is a function of the request and of what was answered (decompressed: a gzip header carries a time),
         so an attempt repeated, or a window asked for twice without news, leaves one object.
         """
-        key = await asyncio.to_thread(_key, page, answer, body)
+        key = await asyncio.to_thread(_key, page, answer)
         metadata = {
             "request": answer.request,
             "headers": json.dumps(answer.headers),
@@ -133,9 +132,9 @@ def _contents(dataset: Dataset, months: Iterable[str] | None) -> dict[str, str]:
     return {"dataset": dataset, "months": listed}
 
 
-def _key(page: CrashPage | PollRequest, answer: Answer, body: bytes) -> str:
+def _key(page: CrashPage | PollRequest, answer: Answer) -> str:
     digest = hashlib.sha256(answer.request.encode() + b"\n")
-    digest.update(body)
+    digest.update(answer.body)
     suffix = ".json.gz" if answer.encoding else ".json"
     window, _ = page.page_id.rsplit("/", 1)
     return f"{window}/{digest.hexdigest()[:32]}{suffix}"

@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from agents.load import catch_up
 from streams.local.portal import Tables
 from streams.local.portal.city import City
 from streams.local.portal.rows import city_frame
-from streams.records import SilverReady
+from streams.records import BronzeWritten, SilverReady
 from streams.tables import MonthState
 from streams.topics import BRONZE_WRITTEN, RUN_EVENTS, SILVER_READY
 from tests.pipeline import Killed, Pipeline, pipeline
@@ -193,3 +193,31 @@ async def test_bronze_keeps_the_answer_byte_for_byte_with_its_request(pipe: Pipe
         assert info.metadata["sha256"] == hashlib.sha256(raw).hexdigest()
         rows += int(info.metadata["rows"])
     assert rows == CRASHES
+
+
+async def test_a_month_loaded_whole_leaves_nothing_of_what_it_has_lost(pipe: Pipeline) -> None:
+    """Where Gold has missed the delta that said so, the whole month says it."""
+    await pipe.fetch_all("first")
+    await pipe.merge_and_load()
+    unit = pipe.tables.cursor().execute("select min(crash_unit_id) from vehicles").fetchall()[0][0]
+    (row,) = pipe.tables.rows("vehicles", "crash_unit_id", [unit])
+    row = {name: value for name, value in row.items() if not name.startswith(":")} | {"crash_unit_id": "77"}
+    pipe.tables.upsert("vehicles", [row | {"crash_record_id": "b" * 128}], datetime(2026, 1, 1, tzinfo=UTC))
+    await pipe.poll("new")
+    await pipe.merge_and_load()
+    pipe.tables.upsert("vehicles", [row | {"crash_record_id": "c" * 128}], datetime(2026, 1, 2, tzinfo=UTC))
+    await pipe.poll("moved")
+    for written in pipe.take(BRONZE_WRITTEN):
+        await pipe.merge(written)
+    assert pipe.take(SILVER_READY), "which is lost"
+    pipe.tables.delete("vehicles", ["77"])
+    gone = {name: row[name] for name in ("crash_unit_id", "crash_date")} | {"crash_record_id": "c" * 128, ":gone": True}
+    key = await pipe.bronze.keep(
+        "audits", "vehicles", [gone | {":updated_at": "2026-01-03T00:00:00.000Z", ":id": "row-77"}]
+    )
+    month = row["crash_date"][:7]
+    await pipe.merge(
+        BronzeWritten(run_id="audit", page_id="audits/vehicles", dataset="vehicles", bronze_key=key, month=month)
+    )
+    await pipe.load(pipe.take(SILVER_READY))
+    assert await pipe.wrong() == []

@@ -9,25 +9,27 @@ who moved to a crash of another month, is left to the change that speaks of it.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import polars as pl
 
 from streams.domain.clean import gold_frames
 from streams.domain.engineer import ENGINEERED, engineer
-from streams.domain.schemas import CRASHES, PEOPLE, VEHICLES, Table
+from streams.domain.merge import bare
+from streams.domain.schemas import CRASHES, PEOPLE, TABLES, VEHICLES, Table
 from streams.records import UNDATED
 from streams.storage.gold.tables import statement
 
 
 @dataclass(frozen=True)
 class Change:
-    """What became of a month: `silver` holds, in Silver's schema, the crashes that changed, or all of them."""
+    """What became of a month: `silver` holds, in Silver's schema, the crashes that changed; all of them if `whole`."""
 
     month: str
     version: int
     silver: pl.DataFrame
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Upserted:
 
 def upsert(cursor: duckdb.DuckDBPyConnection, changes: Sequence[Change]) -> Upserted:
     """Write `changes`, whatever their order; of two of one month the higher version counts."""
-    latest = _latest(changes)
+    latest = _latest([_complete(cursor, change) if change.whole else change for change in changes])
     frames = gold_frames(latest.drop("month"))
     written = {CRASHES: frames.crashes, VEHICLES: frames.vehicles, PEOPLE: frames.people}
     keyed = {table: _keyed(rows, table) for table, rows in written.items()}
@@ -59,6 +61,18 @@ def upsert(cursor: duckdb.DuckDBPyConnection, changes: Sequence[Change]) -> Upse
         gone=gone,
         keyless=sum(written[table].height - rows.height for table, rows in keyed.items()),
     )
+
+
+def _complete(cursor: duckdb.DuckDBPyConnection, change: Change) -> Change:
+    """Say of the crashes that Gold holds under the month, and that it has lost, that they are gone."""
+    month = f"coalesce(strftime(crash_date, '%Y-%m'), '{UNDATED}')"
+    held = " union ".join(
+        f"select crash_record_id from {table.dataset} where {month} = $1" for table in TABLES.values()
+    )
+    ids = cursor.execute(held, [change.month]).pl()["crash_record_id"]
+    known = change.silver["crash_record_id"].str.strip_chars()
+    lost = bare(ids.filter(~ids.is_in(known.implode())))
+    return replace(change, silver=pl.concat([change.silver, lost]))
 
 
 def _latest(changes: Sequence[Change]) -> pl.DataFrame:
