@@ -35,7 +35,6 @@ from streams.topics import BRONZE_WRITTEN, CRASH_PAGES, POLL_REQUESTS, RUN_EVENT
 from tests.embedded_s3 import shared_objects
 from tests.recompute import differences, expected
 
-
 EXTENT = Extent(since=date(2013, 1, 1), settled_at=datetime(2026, 1, 1, tzinfo=UTC))
 
 

@@ -213,7 +213,7 @@ async def test_a_month_loaded_whole_leaves_nothing_of_what_it_has_lost(pipe: Pip
     pipe.tables.delete("vehicles", ["77"])
     gone = {name: row[name] for name in ("crash_unit_id", "crash_date")} | {"crash_record_id": "c" * 128, ":gone": True}
     key = await pipe.bronze.keep(
-        "audits", "vehicles", [gone | {":updated_at": "2026-01-03T00:00:00.000Z", ":id": "row-77"}]
+        "audits", "vehicles", [gone | {":updated_at": "2030-01-01T00:00:00.000Z", ":id": "row-77"}]
     )
     month = row["crash_date"][:7]
     await pipe.merge(
