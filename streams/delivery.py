@@ -28,6 +28,9 @@ T = TypeVar("T")
 FIRST_DELAY = 0.2  # seconds
 LONGEST_DELAY = 30.0
 MESSAGE_LENGTH = 2000
+# A message may be far larger than what its broker took, compressed; a letter carries it as base64, and must get through.
+KEPT_VALUE = 1024 * 1024
+KEPT_KEY = 128 * 1024
 # No page and no month takes that long; what does has been left without an answer by a part that was restarted.
 ATTEMPT_SECONDS = 300.0
 
@@ -120,11 +123,11 @@ async def bury(message: Message, decoded: Record | None, stage: Stage, error: Ex
         offset=message.offset,
         stage=stage,
         error=type(error).__name__,
-        message=str(error)[:MESSAGE_LENGTH],
+        message=str(error)[:MESSAGE_LENGTH] + _what_is_cut(message),
         field=error.field if isinstance(error, CrashStreamError) else None,
         run_id=names.get("run_id"),
-        key=message.key,
-        value=message.value,
+        key=message.key and message.key[:KEPT_KEY],
+        value=message.value and message.value[:KEPT_VALUE],
     )
     await emit(DEAD_LETTERS, letter)
     if letter.run_id:
@@ -135,6 +138,13 @@ async def bury(message: Message, decoded: Record | None, stage: Stage, error: Ex
             error=f"{letter.error}: {letter.message}",
         )
         await emit(RUN_EVENTS, RunEvent(run_id=letter.run_id, event=failed))
+
+
+def _what_is_cut(message: Message) -> str:
+    key, value = len(message.key or b""), len(message.value or b"")
+    if key <= KEPT_KEY and value <= KEPT_VALUE:
+        return ""
+    return f" (key and value of {key:,} and {value:,} bytes are cut to {KEPT_KEY:,} and {KEPT_VALUE:,})"
 
 
 def _names(record: Record) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 from streams import delivery
 from streams.delivery import Message, deliver, deliver_batch
 from streams.errors import PortalRejected, PortalUnavailable
+from streams.publisher import MAX_REQUEST_BYTES
 from streams.records import BackfillRequest, DeadLetter, Failed, Record, RunEvent
 from streams.topics import Topic
 
@@ -120,3 +121,18 @@ async def test_in_a_batch_only_the_culprit_is_buried() -> None:
     await deliver_batch(batch, BackfillRequest, "plan", handle, sent)
     assert handled == ["one", "two"]
     assert [letter.offset for letter in sent.letters] == [1, 2]
+
+
+async def test_a_message_too_large_for_a_letter_is_cut_and_says_so() -> None:
+    """What compresses well can be larger than the topic's limit, and would else never leave its partition."""
+    sent = Sent()
+    await deliver(message(b"{" + b" " * 30_000_000), BackfillRequest, "plan", handled_by_nobody, sent)
+    (letter,) = sent.letters
+    assert len(letter.encode()) < MAX_REQUEST_BYTES
+    assert "30,000,001 bytes are cut" in letter.message
+    await deliver(message(b"{" + b" " * 1_000_000), BackfillRequest, "plan", handled_by_nobody, sent)
+    assert len(sent.letters[1].value or b"") == 1_000_001
+
+
+async def handled_by_nobody(_: BackfillRequest) -> None:
+    raise AssertionError
