@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Final
 
 import polars as pl
 
@@ -22,6 +23,11 @@ from streams.storage.bronze import Bronze
 from streams.storage.findings import Finding, Findings
 from streams.storage.silver import Silver
 from streams.topics import BRONZE_WRITTEN, CRASH_PAGES, RUN_EVENTS
+
+# More deletions in a month than this many, and than this share of its rows, are not believed without being told to: a
+# portal in the middle of a reload holds little, and rows that return unchanged would not win over their tombstones.
+SOME: Final = 50
+SHARE: Final = 0.1
 
 
 async def audit(
@@ -80,6 +86,12 @@ class _Examiner:
         missing, surplus = await asyncio.to_thread(compare, ours, theirs, table)
         held = await self.portal.confirm(table, list(surplus[table.key])) if surplus.height else {}
         verdict = judge(surplus, held, table, window)
+        if verdict.gone > max(SOME, ours.height * SHARE) and not self.request.accept_deletions:
+            raise RequestError(
+                f"the portal lacks {verdict.gone:,} of {ours.height:,} {dataset} of {window.month}; none was deleted",
+                field="accept_deletions",
+                hint="look at the portal; if they are gone indeed: `crash-stream audit --accept-deletions`",
+            )
         pages = {
             span for day in verdict.moved_to if (span := month_of(day, self.start, self.end, self.since)) is not None
         }

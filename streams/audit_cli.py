@@ -39,6 +39,7 @@ COMPARED = "select count(distinct month) as months, sum(portal)::bigint as porta
     help="Compare only this one; may be given several times. [default: all]",
 )
 @click.option("--thorough", is_flag=True, help="Compare the keys of every month, not only where the counts differ.")
+@click.option("--accept-deletions", is_flag=True, help="Believe it when the portal lacks a large share of a month.")
 @click.option("--wait/--no-wait", default=True, help="Wait until all is mended, and say what differed. [default: wait]")
 def audit(
     data_dir: Path | None,
@@ -46,6 +47,7 @@ def audit(
     end: str | None,
     datasets: tuple[str, ...],
     thorough: bool,
+    accept_deletions: bool,
     wait: bool,
 ) -> None:
     """Compare the copy with the portal: fetch what is missing, drop what is gone.
@@ -54,7 +56,8 @@ def audit(
     """
     from streams.local.services import located
 
-    wanted = {"start": start, "end": end, "datasets": datasets or None, "thorough": thorough}
+    flags = {"thorough": thorough, "accept_deletions": accept_deletions}
+    wanted = {"start": start, "end": end, "datasets": datasets or None, **flags}
     settings = located(load_settings(data_dir=data_dir))
     sys.exit(asyncio.run(run_audit(settings, wanted, wait=wait)))
 

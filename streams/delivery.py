@@ -28,7 +28,8 @@ T = TypeVar("T")
 FIRST_DELAY = 0.2  # seconds
 LONGEST_DELAY = 30.0
 MESSAGE_LENGTH = 2000
-# A message may be far larger than what its broker took, compressed; a letter carries it as base64, and must get through.
+# A message may be far larger than what its broker took of it, compressed. A letter, which carries it as base64, must
+# get through.
 KEPT_VALUE = 1024 * 1024
 KEPT_KEY = 128 * 1024
 # No page and no month takes that long; what does has been left without an answer by a part that was restarted.

@@ -143,6 +143,7 @@ class AuditRequest(Record):
     """Compare the copy with the portal, for crashes from `start` (inclusive) to `end` (exclusive), or all of it.
 
     A month's keys are compared where its counts differ; a `thorough` audit compares those of every month.
+    It takes many deletions at once for the portal's mistake, and deletes nothing, unless told to `accept_deletions`.
     """
 
     run_id: Identifier
@@ -150,6 +151,7 @@ class AuditRequest(Record):
     end: Day | None = None
     datasets: tuple[Dataset, ...] = Field(DATASETS, min_length=1)
     thorough: bool = False
+    accept_deletions: bool = False
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -250,3 +250,18 @@ async def test_rows_without_a_date_are_looked_up_by_key(pipe: Pipeline) -> None:
     await mend(pipe)
     assert run(pipe, "later")["status"] == "complete"
     assert await pipe.wrong() == []
+
+
+async def test_deletions_by_the_dozen_are_believed_only_when_told_to(pipe: Pipeline) -> None:
+    """A portal in the middle of a reload holds little, and nothing of it is to be deleted here."""
+    for dataset in DATASETS:
+        keys = pipe.tables.cursor().execute(f"select {KEYS[dataset]} from {dataset}").fetchall()
+        pipe.tables.delete(dataset, [key for (key,) in keys])
+    with pytest.raises(RequestError, match="none was deleted") as refused:
+        await ask(pipe)
+    assert refused.value.field == "accept_deletions"
+    assert pipe.take(BRONZE_WRITTEN) == []
+    await ask(pipe, "told", accept_deletions=True)
+    await mend(pipe)
+    assert pipe.gold.status().rows["people"] == 0
+    assert await pipe.wrong() == []

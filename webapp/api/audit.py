@@ -28,6 +28,7 @@ class AuditOrder(BaseModel):
     end: Day | None = Field(None, description="the day after the last one; leave out for tomorrow")
     datasets: tuple[Dataset, ...] = Field(DATASETS, min_length=1, description="leave out for all three")
     thorough: bool = Field(False, description="compare the keys of every month, not only where the counts differ")
+    accept_deletions: bool = Field(False, description="believe it when the portal lacks a large share of a month")
     run_id: Identifier | None = Field(None, description="names the run; the same id again is the same run")
 
     @field_validator("end")
