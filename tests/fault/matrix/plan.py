@@ -20,7 +20,8 @@ class Plan:
     Rates are shares of calls that fail. `deaths` are (stage, n): the process dies at the n-th step of that stage.
     `rebalances` are steps of merges: that month goes to another worker, and the one that had it does not know yet.
     `full` are the puts that find the store out of space. `commits` is the share of handled messages that are committed
-    at once; `repeats` times a partition is read again from there. `haste` is how soon Gold takes what is ready: the less, the larger its batches.
+    at once; `repeats` times a partition is read again from there. `haste` is how soon Gold takes what is ready: the
+    less, the larger its batches.
     """
 
     seed: int
