@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test test-faults lint bench lock clean
 
 .venv: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -15,6 +15,9 @@ demo: .venv
 
 test: .venv
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+
+test-faults: .venv
+	CRASH_SEED=$(or $(CRASH_SEED),all) $(BIN)/python -m pytest -q -n 2 tests/fault/test_matrix.py $(ARGS)
 
 lint: .venv
 	$(BIN)/ruff check .

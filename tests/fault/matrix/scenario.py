@@ -124,6 +124,11 @@ class Scenario:
         await self._until_nothing_is_left()
         self.faults.stop()
 
+    async def end(self) -> None:
+        """End what is still under way."""
+        for work in self._works:
+            await work.activity.end()
+
     async def wrong(self) -> list[str]:
         """What is not as it should be."""
         letters = [letter.value for letter in self._broker.messages(DEAD_LETTERS)]
@@ -315,4 +320,6 @@ async def scenario(plan: Plan, folder: Path) -> AsyncIterator[Scenario]:
         portal = await stack.enter_async_context(SteppedPortal.connect(url, None, patience=HURRY))
         pipe = Pipeline(city.tables, url, portal, objects, Gold.open(folder / GOLD_FILE), plan.page_rows, EXTENT)
         stack.callback(lambda: pipe.gold.close())
-        yield Scenario(plan, city, faults, portal, pipe, folder / GOLD_FILE)
+        running = Scenario(plan, city, faults, portal, pipe, folder / GOLD_FILE)
+        stack.push_async_callback(running.end)
+        yield running
