@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test test-faults lint bench lock clean
+.PHONY: demo test test-faults test-long lint bench lock clean
 
 .venv: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -14,10 +14,13 @@ demo: .venv
 	$(BIN)/crash-stream up --portal simulated
 
 test: .venv
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/long $(ARGS)
 
 test-faults: .venv
 	CRASH_SEED=$(or $(CRASH_SEED),all) $(BIN)/python -m pytest -q -n 2 tests/fault/test_matrix.py $(ARGS)
+
+test-long: .venv
+	$(BIN)/python -m pytest -q -s tests/long $(ARGS)
 
 lint: .venv
 	$(BIN)/ruff check .

@@ -46,7 +46,7 @@ def _requests(schedule: Schedule, due: datetime) -> Iterator[tuple[Topic, Record
     if schedule.mode == "streaming":
         since = due - timedelta(days=schedule.days) if schedule.days else None
         for dataset in schedule.datasets:
-            yield POLL_REQUESTS, PollRequest(run_id=f"{run_id}-{dataset}", dataset=dataset, since=since)
+            yield POLL_REQUESTS, PollRequest(run_id=f"{run_id}-{dataset}", dataset=dataset, since=since, at=due)
     if schedule.mode == "audit":
         end = tomorrow if start else None
         yield AUDIT_REQUESTS, AuditRequest(run_id=run_id, start=start, end=end, datasets=schedule.datasets)

@@ -21,8 +21,9 @@ from streams.topics import SCHEDULE_CHANGES
 
 async def show_schedules(settings: Settings) -> None:
     """Print a row a schedule."""
-    columns = ("name", "what", "when", "last run", "next run")
-    grid = Grid(*columns, title="Schedules (Chicago time)", title_justify="left")
+    grid = Grid("name", "what", "when", title="Schedules (Chicago time)", title_justify="left")
+    for column in ("last run", "next run"):
+        grid.add_column(column, no_wrap=True)
     for state in (await _schedules(settings)).values():
         what = f"{state.mode}, {state.days} days" if state.days else state.mode
         when = f"{state.cron}\n{explain(state.cron)}"

@@ -175,10 +175,13 @@ class Portal:
         return await self._ask(_resource(table), soql.changes(since, after, from_time, limit), etag)
 
     async def counts(self, table: Table, start: date, end: date) -> dict[str, int]:
-        """Rows of `table` by crash month ("2024-01") with crash dates in [start, end); no month without a row."""
-        answer = await self.get(_resource(table), soql.counts(start, end))
+        """Rows of `table` by crash month ("2024-01") with crash dates in [start, end); no month without a row.
+
+        Raises `PortalUnavailable` when a lagging replica answers.
+        """
+        rows = await self._newest(table, soql.counts(start, end))
         try:
-            return {row["month"][:7]: int(row["count"]) for row in json.loads(answer.body)}
+            return {row["month"][:7]: int(row["count"]) for row in rows}
         except (ValueError, TypeError, LookupError) as error:
             raise _not_understood("counts by month", table, error) from None
 

@@ -93,7 +93,7 @@ def test_a_page_whose_object_is_gone_is_a_dead_letter_and_its_run_says_so(servic
     publish(service, "bronze-written", json.dumps(written).encode())
     service.wait_until("select count(*) = 1 from dead_letters where run_id = 'lost'")
     assert service.ask("select error from dead_letters where run_id = 'lost'") == [{"error": "ObjectMissing"}]
-    assert service.ask("select status, failures from runs where run_id = 'lost'")[0]["failures"] == 1
+    service.wait_until("select failures = 1 from runs where run_id = 'lost'")
 
 
 def test_a_letter_whose_cause_is_mended_is_replayed_and_its_run_heals(service: Running) -> None:

@@ -74,7 +74,7 @@ async def test_streaming_polls_each_dataset_from_its_watermark_or_days_back(brok
         await create(states, broker, mode="streaming", days=days, datasets=("vehicles", "people"))
         await fire(states, broker)
         polls = [
-            (POLL_REQUESTS, PollRequest(run_id=f"schedule-s-20260601T2330-{name}", dataset=name, since=since))
+            (POLL_REQUESTS, PollRequest(run_id=f"schedule-s-20260601T2330-{name}", dataset=name, since=since, at=LATE))
             for name in ("vehicles", "people")
         ]
         assert broker.take() == polls

@@ -1,6 +1,6 @@
 """Asking for a copy over the API: what reaches the topic, and who may ask."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 
 from streams.errors import BrokerUnavailable
 from streams.publisher import Publisher, declare_topics
-from streams.records import DATASETS, BackfillRequest
+from streams.records import DATASETS, BackfillRequest, PollRequest
 from streams.topics import BACKFILL_REQUESTS
 from tests.embedded_broker import EmbeddedBroker, consumer
 from tests.integration.webapp.serving import TOKEN, Outbox, nowhere, serve_web
@@ -31,9 +31,22 @@ async def post(
 
 async def test_a_request_reaches_its_topic_as_it_was_made(api: aiohttp.ClientSession, outbox: Outbox) -> None:
     answer = await post(api, {**JANUARY, "datasets": ["people"], "request_id": "mine"}, 202)
-    assert answer == {"request_id": "mine"}
+    assert answer == {"request_id": "mine", "run_ids": ["mine"]}
     expected = BackfillRequest(request_id="mine", start=date(2024, 1, 1), end=date(2024, 2, 1), datasets=("people",))
     assert outbox.records == [(BACKFILL_REQUESTS, expected)]
+
+
+async def test_a_look_back_asks_for_a_poll_of_each_table(api: aiohttp.ClientSession, outbox: Outbox) -> None:
+    answer = await post(api, {"mode": "streaming", "since_days": 30, "request_id": "again"}, 202)
+    assert answer["run_ids"] == ["again-crashes", "again-vehicles", "again-people"]
+    polls = [record for _, record in outbox.records if isinstance(record, PollRequest)]
+    assert [poll.run_id for poll in polls] == answer["run_ids"]
+    month_ago = datetime.now(UTC) - timedelta(days=30)
+    assert all(poll.since and abs(poll.since - month_ago) < timedelta(minutes=5) for poll in polls)
+    await post(api, {"mode": "streaming", "datasets": ["crashes"]}, 202)
+    last = outbox.records[-1][1]
+    assert isinstance(last, PollRequest)
+    assert last.since is None
 
 
 async def test_what_is_left_out_is_filled_in(api: aiohttp.ClientSession, outbox: Outbox) -> None:
@@ -60,7 +73,9 @@ async def test_what_is_left_out_is_filled_in(api: aiohttp.ClientSession, outbox:
         ({"mode": "backfill", "end": "2024-02-01"}, "start", "missing"),
         ({"mode": "backfill", "start": "2024-01-01"}, "end", "missing"),
         ({"start": "2024-01-01", "end": "2024-02-01"}, "mode", "required"),
-        ({"mode": "streaming"}, "mode", "not available yet"),
+        ({"mode": "streaming", "since_days": 0}, "since_days", "greater than or equal to 1"),
+        ({"mode": "streaming", "start": "2024-01-01"}, "start", "goes with mode backfill"),
+        ({**JANUARY, "since_days": 3}, "since_days", "goes with mode streaming"),
         ("no json", None, "JSON"),
     ],
 )

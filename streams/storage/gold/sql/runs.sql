@@ -160,4 +160,6 @@ left join changes using (run_id)
 left join windows using (run_id)
 left join failures using (run_id)
 left join troubles using (run_id)
-left join runs known using (run_id);
+left join runs known using (run_id)
+-- An idle poll, or a merge that nobody planned, is no run.
+where plan.run_id is not null or pages.fetched > 0 or failures.number > 0;
