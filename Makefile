@@ -13,8 +13,9 @@ BIN := .venv/bin
 demo: .venv
 	$(BIN)/crash-stream up --portal simulated
 
+# Files in their order, the longest first: two cores then end together.
 test: .venv
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/long $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/long $(ARGS)
 
 test-faults: .venv
 	CRASH_SEED=$(or $(CRASH_SEED),all) $(BIN)/python -m pytest -q -n 2 tests/fault/test_matrix.py $(ARGS)
