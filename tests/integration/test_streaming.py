@@ -17,14 +17,14 @@ from streams.topics import BRONZE_WRITTEN, POLL_REQUESTS, RUN_EVENTS, SILVER_REA
 from tests.pipeline import Pipeline, pipeline
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-CRASHES = 150
+CRASHES = 60
 
 
 @pytest.fixture
 async def pipe(tmp_path: Path) -> AsyncIterator[Pipeline]:
     """A copy of everything, with watermarks; the portal was published an hour ago."""
     tables = Tables()
-    for chunk in City(11).history(date(2024, 1, 20), date(2024, 3, 10), CRASHES):
+    for chunk in City(11).history(date(2024, 1, 20), date(2024, 2, 10), CRASHES):
         for name, frame in chunk.items():
             tables.load(name, city_frame(frame), NOW - timedelta(hours=1))
     async with pipeline(tmp_path, tables) as running:

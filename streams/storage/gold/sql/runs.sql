@@ -162,4 +162,5 @@ left join failures using (run_id)
 left join troubles using (run_id)
 left join runs known using (run_id)
 -- An idle poll, or a merge that nobody planned, is no run.
-where plan.run_id is not null or pages.fetched > 0 or failures.number > 0;
+where plan.run_id is not null or pages.fetched > 0 or troubles.run_id is not null
+    or exists (from audits where audits.run_id = state.run_id);
