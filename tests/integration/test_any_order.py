@@ -20,7 +20,7 @@ async def test_sixty_thousand_crashes_in_another_order(tmp_path: Path) -> None:
             tables.load(name, city_frame(frame))
     rng = random.Random(1)
     async with pipeline(tmp_path, tables) as pipe:
-        pipe.page_rows = 20_000
+        pipe.page_rows = 5000
         await pipe.fetch_all("first")
         pages = pipe.take(BRONZE_WRITTEN)
         deliveries = pages + rng.choices(pages, k=len(pages) // 3)

@@ -17,7 +17,7 @@ from streams.tables import MonthState
 from streams.topics import BRONZE_WRITTEN, RUN_EVENTS, SILVER_READY
 from tests.pipeline import Killed, Pipeline, pipeline
 
-CRASHES = 400
+CRASHES = 900
 
 
 @pytest.fixture
