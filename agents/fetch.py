@@ -6,11 +6,12 @@ from datetime import date
 import structlog
 
 from streams.domain.drift import drifts
-from streams.domain.pages import Page, read_page
+from streams.domain.pages import Page, page_of
 from streams.domain.schemas import TABLES
 from streams.publisher import Emit
 from streams.records import BronzeWritten, CrashPage, Failed, Fetched, PollRequest, RunEvent
-from streams.socrata.client import Answer, Portal
+from streams.socrata.answer import Answer
+from streams.socrata.client import Portal
 from streams.storage.bronze import Bronze
 from streams.topics import BRONZE_WRITTEN, CRASH_PAGES, RUN_EVENTS
 
@@ -29,7 +30,7 @@ async def fetch(page: CrashPage, portal: Portal, bronze: Bronze, emit: Emit, pag
 
 async def read(answer: Answer, page: CrashPage | PollRequest) -> Page:
     """The rows of an answer."""
-    return await asyncio.to_thread(read_page, answer.body, TABLES[page.dataset])
+    return await asyncio.to_thread(page_of, answer.rows, TABLES[page.dataset])
 
 
 async def announce(

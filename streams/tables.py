@@ -6,8 +6,8 @@ from typing import Any, Self
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from streams.domain.merge import flatten, live
-from streams.domain.schemas import TABLES
+from streams.domain.merge import live, rows_of
+from streams.domain.schemas import GONE, TABLES
 from streams.records import DATASETS, Cursor
 from streams.storage.silver import Head
 
@@ -89,7 +89,10 @@ class MonthState(BaseModel):
         pages = (*(key for key in self.pages if key != page), page)[-PAGES_REMEMBERED:]
         if silver is None:
             return self.model_copy(update={"head": head, "pages": pages})
-        tables = {dataset: flatten(silver, TABLES[dataset]) for dataset in DATASETS}
+        tables = {
+            dataset: rows_of(silver, TABLES[dataset]).select("crash_record_id", ":updated_at", GONE)
+            for dataset in DATASETS
+        }
         crashes = live(tables["crashes"])
         children = pl.concat([live(tables[dataset])["crash_record_id"] for dataset in ("vehicles", "people")])
         high_water = {name: rows[":updated_at"].max() for name, rows in tables.items()}

@@ -4,7 +4,7 @@ The rules stand once a `Kind` below, and in words in `docs/gold.md`. A flag is `
 no value of the column's type) or `<column>:impossible` (a value that the column cannot have).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,7 +69,7 @@ def clean(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
         .with_columns(_PARSERS[column.kind](pl.col(column.name)).alias(_PARSED + column.name) for column in parsed)
         .select(
             *(_value(column).alias(column.name) for column in table.columns),
-            pl.concat_list(_flag(column) for column in parsed).list.drop_nulls().list.sort().alias(FLAGS),
+            _flags(parsed).alias(FLAGS),
         )
         .collect()
     )
@@ -87,7 +87,8 @@ def _stated(column: Column) -> pl.Expr:
 
 
 def _boolean(text: pl.Expr) -> pl.Expr:
-    return text.str.to_uppercase().replace_strict({"Y": True, "N": False}, default=None, return_dtype=pl.Boolean)
+    said = text.str.to_uppercase()
+    return pl.when(said == "Y").then(pl.lit(value=True)).when(said == "N").then(pl.lit(value=False))
 
 
 def _integral(text: pl.Expr) -> pl.Expr:
@@ -150,6 +151,12 @@ def _possible(column: Column) -> pl.Expr:
         latest = _parsed("crash_date").dt.year() + _MODEL_YEARS_AHEAD
         return possible & (number <= latest).fill_null(value=True)
     return possible
+
+
+def _flags(columns: Sequence[Column]) -> pl.Expr:
+    """The flags of a row, in order. Joined as text first: a list of columns that are nearly all null takes long."""
+    flags = [_flag(column) for column in sorted(columns, key=lambda column: f"{column.name}:")]
+    return pl.concat_str(flags, separator=" ", ignore_nulls=True).str.extract_all(r"\S+")
 
 
 def _flag(column: Column) -> pl.Expr:

@@ -38,6 +38,26 @@ def empty_month() -> pl.DataFrame:
 
 def merge(silver: pl.DataFrame, page: pl.DataFrame, table: Table) -> Merge:
     """Merge a page's rows (schema `published(table)`) into a month (schema `silver_schema()`)."""
+    # Only crashes of which the page speaks can change: the cost follows the page, not the month.
+    spoken_of = silver[_CRASH_ID].is_in(_spoken_of(silver, page, table).implode())
+    part = _merge(silver.filter(spoken_of), page, table)
+    if part.silver is None:
+        return part
+    return Merge(pl.concat([silver.filter(~spoken_of), part.silver]).sort(_CRASH_ID), part.delta)
+
+
+def _spoken_of(silver: pl.DataFrame, page: pl.DataFrame, table: Table) -> pl.Series:
+    """Ids of the crashes that a page names, and of those that hold a row which it names."""
+    named = page[_CRASH_ID]
+    if table is CRASHES:
+        return named
+    held = silver.select(
+        _CRASH_ID, pl.col(table.dataset).list.eval(pl.element().struct.field(table.key)).alias(table.key)
+    ).explode(table.key, empty_as_null=False, keep_nulls=False)
+    return pl.concat([named, held.filter(pl.col(table.key).is_in(page[table.key].implode()))[_CRASH_ID]])
+
+
+def _merge(silver: pl.DataFrame, page: pl.DataFrame, table: Table) -> Merge:
     before = with_content(flatten(silver, table), table)
     # In this order: of two rows alike in everything but the page they came from, the one that is there stays.
     after = winners(pl.concat([with_content(page.select(*published(table)), table), before]), table)
@@ -65,11 +85,15 @@ def merge(silver: pl.DataFrame, page: pl.DataFrame, table: Table) -> Merge:
 
 def flatten(silver: pl.DataFrame, table: Table) -> pl.DataFrame:
     """The rows of one table in a month, as published, ordered by their key; tombstones among them."""
+    return rows_of(silver, table).sort(table.key)
+
+
+def rows_of(silver: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The same in any order, which costs no copy."""
     if table is CRASHES:
-        rows = silver.select(pl.col("crash")).drop_nulls().unnest("crash")
-    else:
-        rows = silver.select(pl.col(table.dataset).explode(empty_as_null=False, keep_nulls=False)).unnest(table.dataset)
-    return rows.sort(table.key)
+        return silver.select(pl.col("crash")).drop_nulls().unnest("crash")
+    nested = pl.col(table.dataset).explode(empty_as_null=False, keep_nulls=False)
+    return silver.select(nested).unnest(table.dataset)
 
 
 def live(rows: pl.DataFrame) -> pl.DataFrame:

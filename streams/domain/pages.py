@@ -1,7 +1,9 @@
 """From a page's body to rows as published, and to the crash months they fall in."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from pydantic import ValidationError
@@ -48,12 +50,17 @@ def read_page(body: bytes, table: Table) -> Page:
         raise MalformedPage(f"the page of {table.dataset} is no JSON: {error}") from None
     if not isinstance(values, list) or not all(isinstance(row, dict) for row in values):
         raise MalformedPage(f"the page of {table.dataset} is no array of rows: {str(values)[:200]}")
+    return page_of(values, table)
+
+
+def page_of(values: Sequence[dict[str, Any]], table: Table) -> Page:
+    """A page from SODA rows; see `read_page`."""
     keys = (table.key, "crash_record_id")
     rows = [row for row in values if all(row.get(key) for key in keys)]
     return Page(_frame(rows, table), len(values), len(values) - len(rows), _cursor(values, table))
 
 
-def _cursor(values: list[dict[str, object]], table: Table) -> Cursor | None:
+def _cursor(values: Sequence[dict[str, Any]], table: Table) -> Cursor | None:
     if not values:
         return None
     try:

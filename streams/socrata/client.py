@@ -5,15 +5,11 @@ it is no answer.
 """
 
 import asyncio
-import gzip
-import json
 import random
-import zlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from email.utils import parsedate_to_datetime
+from datetime import date, datetime
 from typing import Any
 
 import aiohttp
@@ -24,21 +20,13 @@ from streams.domain.schemas import Table
 from streams.errors import MalformedPage, PortalDenied, PortalError, PortalRejected, PortalUnavailable
 from streams.records import Cursor
 from streams.socrata import soql
+from streams.socrata.answer import KEPT_HEADERS, Answer, fields, moment, reason, retry_after, unpack
 from streams.socrata.throttle import Throttle, polite_rate
 
 log = structlog.get_logger()
 
 # What to wait before a question is asked again that a lagging replica answered.
 LAG_SECONDS = 60.0
-
-# What is worth keeping of an answer's headers: what it says of the data's age and its shape.
-KEPT_HEADERS = (
-    "Content-Type",
-    "ETag",
-    "Last-Modified",
-    "X-SODA2-Data-Out-Of-Date",
-    "X-SODA2-Truth-Last-Modified",
-)
 
 
 @dataclass(frozen=True)
@@ -59,28 +47,6 @@ class Patience:
     longest_delay: float = 30.0
     poll: float = 1.0  # after a 202: the answer is being made
     longest_pause: float = 600.0  # the most that a Retry-After is heeded
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A 200 of the portal. `raw` is as received, compressed if `encoding` says so; `body` is a JSON array of objects.
-
-    `at` is the portal's own clock when it answered; `fields` its types by column, empty where it does not say.
-    """
-
-    request: str
-    raw: bytes
-    body: bytes
-    encoding: str | None
-    headers: Mapping[str, str]
-    at: datetime | None
-    etag: str | None
-    fields: Mapping[str, str]
-
-    @property
-    def out_of_date(self) -> bool:
-        """Whether a lagging replica answered: its rows are true, but not the newest."""
-        return self.headers.get("X-SODA2-Data-Out-Of-Date", "").lower() == "true"
 
 
 @dataclass(frozen=True)
@@ -150,7 +116,7 @@ class Portal:
         """What the portal holds of `table` with crash dates in [start, end)."""
         answer = await self.get(_resource(table), soql.held(start, end))
         try:
-            row = json.loads(answer.body)[0]
+            row = answer.rows[0]
             rows = int(row["count"])
             if not rows:
                 return Held(0, start, start)
@@ -217,15 +183,14 @@ class Portal:
         assert answer is not None  # noqa: S101  only a question with an etag may be answered with 304
         return answer
 
-    async def _newest(self, table: Table, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    async def _newest(self, table: Table, params: Mapping[str, str]) -> Sequence[dict[str, Any]]:
         """The rows of an answer that is up to date: what it lacks is taken for gone."""
         answer = await self.get(_resource(table), params)
         if answer.out_of_date:
             raise PortalUnavailable(
                 f"a lagging replica of the portal answered about {table.dataset}", retry_after=LAG_SECONDS
             )
-        rows: list[dict[str, Any]] = await asyncio.to_thread(json.loads, answer.body)
-        return rows
+        return answer.rows
 
     async def _ask(self, path: str, params: Mapping[str, str], etag: str | None = None) -> Answer | None:
         """Ask until there is an answer, no hope, or no patience left; None for what `etag` says we have."""
@@ -276,7 +241,7 @@ class Portal:
                 raise self._silent(f"does not answer: {str(error) or type(error).__name__}") from None
         status = response.status
         if status in (429, 503):
-            self.throttle.slow_down(began, min(_retry_after(response.headers), self._patience.longest_pause))
+            self.throttle.slow_down(began, min(retry_after(response.headers), self._patience.longest_pause))
         if status == 304 and etag:
             self.throttle.speed_up()
             return None
@@ -284,15 +249,17 @@ class Portal:
             raise _failure(status, raw, url)
         self.throttle.speed_up()
         encoding = response.headers.get("Content-Encoding", "identity")
+        body, rows = await asyncio.to_thread(unpack, raw, encoding)
         return Answer(
             request=str(url),
             raw=raw,
-            body=await asyncio.to_thread(_plain, raw, encoding),
+            body=body,
+            rows=rows,
             encoding=encoding if encoding != "identity" else None,
             headers={name: response.headers[name] for name in KEPT_HEADERS if name in response.headers},
-            at=_moment(response.headers.get("Date")),
+            at=moment(response.headers.get("Date")),
             etag=response.headers.get("ETag"),
-            fields=_fields(response.headers),
+            fields=fields(response.headers),
         )
 
     async def _exchange(self, url: URL, headers: Mapping[str, str]) -> tuple[aiohttp.ClientResponse, bytes]:
@@ -330,24 +297,6 @@ def _resource(table: Table) -> str:
     return f"/resource/{table.portal_id}.json"
 
 
-def _plain(raw: bytes, encoding: str) -> bytes:
-    """The body, decompressed; raises `MalformedPage` when it is no JSON array of objects."""
-    try:
-        body = gzip.decompress(raw) if encoding == "gzip" else raw
-        rows = json.loads(body)
-    except EOFError:
-        raise MalformedPage("the portal's answer was cut short") from None
-    except (OSError, zlib.error) as error:
-        raise MalformedPage(f"the portal's answer is damaged: {error}") from None
-    except (ValueError, RecursionError):
-        raise MalformedPage(
-            f"the portal's answer is no JSON; it begins {body[:100]!r} and ends {body[-20:]!r}"
-        ) from None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise MalformedPage(f"the portal's answer is no array of rows; it begins {body[:100]!r}")
-    return body
-
-
 def _not_understood(what: str, table: Table, error: Exception) -> MalformedPage:
     return MalformedPage(f"the portal's {what} of {table.dataset} is not understood: {error!r}")
 
@@ -364,54 +313,15 @@ def _day(time: str) -> date:
 
 
 def _failure(status: int, raw: bytes, url: URL) -> PortalError:
-    reason = f"{status} {_message(raw)}"
+    told = f"{status} {reason(raw)}"
     if status in (401, 403):
         return PortalDenied(
-            f"the portal refuses the app token: {reason}",
+            f"the portal refuses the app token: {told}",
             field="CRASH_PORTAL_APP_TOKEN",
             hint="set CRASH_PORTAL_APP_TOKEN to a valid token, or unset it: none is better than a wrong one",
         )
     if status == 202:
-        return _Pending(f"the portal asks to ask again: {reason}")
+        return _Pending(f"the portal asks to ask again: {told}")
     if status in (408, 429) or status >= 500:
-        return PortalUnavailable(f"the portal asks to come back later: {reason}")
-    return PortalRejected(f"the portal refuses the request: {reason}", hint=f"the request was {url}")
-
-
-def _message(raw: bytes) -> str:
-    """The reason in either of the portal's two error envelopes."""
-    try:
-        body = gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
-        envelope: Any = json.loads(body)
-        return f"{envelope.get('errorCode') or envelope.get('code') or ''} {envelope.get('message', '')}".strip()
-    except (OSError, EOFError, zlib.error, ValueError, AttributeError, RecursionError):
-        return raw[:200].decode("utf-8", "replace")
-
-
-def _fields(headers: Mapping[str, str]) -> dict[str, str]:
-    """Types by column; the portal leaves these headers out where they would be too long."""
-    try:
-        names, types = json.loads(headers["X-SODA2-Fields"]), json.loads(headers["X-SODA2-Types"])
-        return dict(zip(names, types, strict=True))
-    except (KeyError, ValueError, TypeError):
-        return {}
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    """`Retry-After` in seconds, from either of its forms; 0 where it says nothing."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
-    until = _moment(text)
-    # A date is by the portal's clock, which need not be ours.
-    now = _moment(headers.get("Date")) or datetime.now(UTC)
-    return max(0.0, (until - now).total_seconds()) if until else 0.0
-
-
-def _moment(text: str | None) -> datetime | None:
-    """A date of HTTP, in UTC; None where there is none."""
-    try:
-        moment = parsedate_to_datetime(text) if text else None
-    except ValueError:
-        return None
-    return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return PortalUnavailable(f"the portal asks to come back later: {told}")
+    return PortalRejected(f"the portal refuses the request: {told}", hint=f"the request was {url}")

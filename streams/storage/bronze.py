@@ -14,7 +14,7 @@ from streams.domain.pages import read_page
 from streams.domain.schemas import TABLES
 from streams.errors import MalformedPage, ObjectExists
 from streams.records import DATASETS, CrashPage, Dataset, PollRequest
-from streams.socrata.client import Answer
+from streams.socrata.answer import Answer
 from streams.storage.objects import ObjectInfo, Objects
 
 BUCKET: Final = "bronze"

@@ -24,6 +24,9 @@ from streams.storage.objects import ObjectInfo, Objects
 
 BUCKET: Final = "silver"
 
+# Months kept in memory, those used last: a page of a month often follows another.
+_KEPT: Final = 8
+
 # Objects asked about at a time.
 _AT_ONCE: Final = 16
 
@@ -68,6 +71,7 @@ class Silver:
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
+        self._kept: dict[str, tuple[str, pl.DataFrame]] = {}
 
     async def read(self, key: str) -> pl.DataFrame:
         """A month, or a delta, in Silver's schema. Raises `ObjectMissing`."""
@@ -76,7 +80,19 @@ class Silver:
 
     async def month(self, head: Head) -> pl.DataFrame:
         """All rows of a month at `head`."""
-        return await self.read(head.key) if head.version else empty_month()
+        if not head.version:
+            return empty_month()
+        key, month = self._kept.get(head.month, ("", empty_month()))
+        if key != head.key:
+            month = await self.read(head.key)
+        self._keep(head, month)
+        return month
+
+    def _keep(self, head: Head, month: pl.DataFrame) -> None:
+        self._kept.pop(head.month, None)
+        self._kept[head.month] = (head.key, month)
+        if len(self._kept) > _KEPT:
+            self._kept.pop(next(iter(self._kept)))
 
     async def append(self, head: Head, page_id: str, month: pl.DataFrame, delta: pl.DataFrame) -> Head:
         """Write the version after `head`; raises `ObjectExists` when another writer was first.
@@ -103,6 +119,7 @@ class Silver:
         )
         async for newer in self._objects.list(BUCKET, f"month={head.month}/versions/", start_after=after.key):
             raise ObjectExists(f"{newer.key} is newer than {after.key}")
+        self._keep(after, month)
         return after
 
     async def months(self) -> list[str]:
@@ -251,5 +268,5 @@ def _version_key(month: str, version: int) -> str:
 
 def _parquet(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd")
+    frame.write_parquet(buffer, compression="zstd", compression_level=1)  # the next levels only take longer
     return buffer.getvalue()

@@ -23,7 +23,8 @@ from aiohttp.test_utils import TestServer
 from streams.domain.schemas import CRASHES
 from streams.errors import MalformedPage, PortalDenied, PortalRejected, PortalUnavailable
 from streams.records import Cursor
-from streams.socrata.client import Answer, Patience, Portal
+from streams.socrata.answer import Answer
+from streams.socrata.client import Patience, Portal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 JANUARY = (date(2024, 1, 1), date(2024, 2, 1))

@@ -1,6 +1,5 @@
 """What polls and audits ask, put to a portal that knows SoQL: complete, in order, and never from old rows."""
 
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -16,7 +15,8 @@ from streams.errors import PortalUnavailable
 from streams.local.portal import Faults, Tables, create_app
 from streams.local.portal.faults import Kind
 from streams.records import Cursor
-from streams.socrata.client import Answer, Patience, Portal
+from streams.socrata.answer import Answer
+from streams.socrata.client import Patience, Portal
 
 SPAN = (date(2023, 12, 1), date(2024, 3, 1))
 MONDAY = datetime(2024, 3, 4, 10, tzinfo=UTC)
@@ -59,7 +59,7 @@ async def portal(tables: Tables) -> AsyncIterator[Portal]:
 
 def rows(answer: Answer | None) -> list[dict[str, Any]]:
     assert answer
-    found: list[dict[str, Any]] = json.loads(answer.body)
+    found: list[dict[str, Any]] = list(answer.rows)
     return found
 
 
