@@ -15,7 +15,7 @@ from rich.table import Table as Grid
 
 from monitoring.health import Check, check_all
 from streams.errors import GoldUnavailable
-from streams.publisher import Publisher, declare_topics
+from streams.publisher import publish_once
 from streams.records import DATASETS, BackfillRequest
 from streams.settings import Settings
 from streams.storage.gold.client import GoldClient
@@ -46,9 +46,7 @@ async def run_backfill(
         "datasets": list(datasets) or list(DATASETS),
     }
     request = BackfillRequest.decode(json.dumps(wanted).encode())
-    await declare_topics(settings.broker)
-    async with Publisher(settings.broker) as publisher:
-        await publisher.publish(BACKFILL_REQUESTS, request)
+    await publish_once(settings.broker, BACKFILL_REQUESTS, request)
     console.print(f"run {request.request_id}: {start} to {end}, {', '.join(request.datasets)}")
     if not wait:
         return 0

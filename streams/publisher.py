@@ -119,3 +119,10 @@ def unreachable(bootstrap: str, error: BaseException) -> BrokerUnavailable:
         f"no Kafka broker answers at {bootstrap}: {str(error) or type(error).__name__}",
         hint="check CRASH_KAFKA_BOOTSTRAP and that the broker is up",
     )
+
+
+async def publish_once(bootstrap: str, topic: Topic, record: Record) -> None:
+    """Publish one record, for whoever has no other use for a `Publisher`; the topics are there afterwards."""
+    await declare_topics(bootstrap)
+    async with Publisher(bootstrap) as publisher:
+        await publisher.publish(topic, record)

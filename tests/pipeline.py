@@ -25,6 +25,8 @@ from agents.trace import note
 from streams.domain.schemas import TABLES
 from streams.extent import Extent
 from streams.local.portal import Tables, create_app
+from streams.local.portal.city import City
+from streams.local.portal.rows import city_frame
 from streams.records import DATASETS, BackfillRequest, PollRequest, Record
 from streams.socrata.client import Portal
 from streams.storage.bronze import Bronze
@@ -121,6 +123,15 @@ class Pipeline:
         """How Gold differs from the truth."""
         tables = {name: self.gold.query(f"from {name}", limit=1_000_000).table for name in TABLES}
         return differences(await self.truth(), tables)
+
+
+def city(seed: int, start: date, end: date, crashes: int, published: datetime | None = None) -> Tables:
+    """A portal's tables of so many simulated crashes, all published at one time."""
+    tables = Tables()
+    for chunk in City(seed).history(start, end, crashes):
+        for name, frame in chunk.items():
+            tables.load(name, city_frame(frame), published)
+    return tables
 
 
 @asynccontextmanager

@@ -4,20 +4,14 @@ import random
 from datetime import date
 from pathlib import Path
 
-from streams.local.portal import Tables
-from streams.local.portal.city import City
-from streams.local.portal.rows import city_frame
 from streams.topics import BRONZE_WRITTEN, SILVER_READY
-from tests.pipeline import pipeline
+from tests.pipeline import city, pipeline
 
 CRASHES = 60_000
 
 
 async def test_sixty_thousand_crashes_in_another_order(tmp_path: Path) -> None:
-    tables = Tables()
-    for chunk in City(11).history(date(2024, 1, 20), date(2024, 8, 10), CRASHES):
-        for name, frame in chunk.items():
-            tables.load(name, city_frame(frame))
+    tables = city(11, date(2024, 1, 20), date(2024, 8, 10), CRASHES)
     rng = random.Random(1)
     async with pipeline(tmp_path, tables) as pipe:
         pipe.page_rows = 5000

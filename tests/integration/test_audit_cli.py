@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiokafka import TopicPartition
 
-from streams.audit_cli import run_audit
+from streams.cli.audit import run_audit
 from streams.console import POLL_SECONDS
 from streams.errors import MalformedMessage
 from streams.publisher import declare_topics

@@ -13,14 +13,11 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from streams.errors import QueryRefused, RowMissing, StoreUnavailable
-from streams.local.portal import Tables
-from streams.local.portal.city import City
-from streams.local.portal.rows import city_frame
 from streams.storage.gold.client import GoldClient
 from streams.storage.gold.server import create_app
 from streams.storage.objects import S3Objects
 from tests.integration.webapp.serving import Outbox, free_port, nowhere, serve_web
-from tests.pipeline import Pipeline, pipeline
+from tests.pipeline import Pipeline, city, pipeline
 
 KEYS = {"crashes": "crash_record_id", "vehicles": "crash_unit_id", "people": "person_id"}
 
@@ -28,10 +25,7 @@ KEYS = {"crashes": "crash_record_id", "vehicles": "crash_unit_id", "people": "pe
 @pytest.fixture
 async def pipe(tmp_path: Path) -> AsyncIterator[Pipeline]:
     """A copy of two months, made by the run `first`."""
-    tables = Tables()
-    for chunk in City(11).history(date(2024, 2, 10), date(2024, 3, 20), 60):
-        for name, frame in chunk.items():
-            tables.load(name, city_frame(frame))
+    tables = city(11, date(2024, 2, 10), date(2024, 3, 20), 60)
     async with pipeline(tmp_path, tables) as running:
         await running.fetch_all("first")
         await running.merge_and_load()

@@ -9,23 +9,17 @@ from pathlib import Path
 import pytest
 
 from agents.load import catch_up
-from streams.local.portal import Tables
-from streams.local.portal.city import City
-from streams.local.portal.rows import city_frame
 from streams.records import BronzeWritten, SilverReady
 from streams.tables import MonthState
 from streams.topics import BRONZE_WRITTEN, RUN_EVENTS, SILVER_READY
-from tests.pipeline import Killed, Pipeline, pipeline
+from tests.pipeline import Killed, Pipeline, city, pipeline
 
 CRASHES = 900
 
 
 @pytest.fixture
 async def pipe(tmp_path: Path) -> AsyncIterator[Pipeline]:
-    tables = Tables()
-    for chunk in City(11).history(date(2024, 1, 20), date(2024, 4, 10), CRASHES):
-        for name, frame in chunk.items():
-            tables.load(name, city_frame(frame))
+    tables = city(11, date(2024, 1, 20), date(2024, 4, 10), CRASHES)
     async with pipeline(tmp_path, tables) as running:
         yield running
 

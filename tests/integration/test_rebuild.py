@@ -11,25 +11,19 @@ from aiohttp.test_utils import TestServer
 
 from streams.domain.compare import changed_crashes
 from streams.errors import GoldError, GoldUnavailable, MalformedPage, RequestError
-from streams.local.portal import Tables
-from streams.local.portal.city import City
-from streams.local.portal.rows import city_frame
 from streams.rebuild import GoldRebuild, SilverRebuild
 from streams.storage.gold.client import GoldClient
 from streams.storage.gold.server import create_app
 from streams.topics import BRONZE_WRITTEN, SILVER_READY
 from tests.gold_rows import crash, person, silver
-from tests.pipeline import Pipeline, pipeline
+from tests.pipeline import Pipeline, city, pipeline
 
 TOKEN = "a-token-for-tests"
 
 
 @pytest.fixture
 async def pipe(tmp_path: Path) -> AsyncIterator[Pipeline]:
-    tables = Tables()
-    for chunk in City(3).history(date(2024, 1, 20), date(2024, 2, 20), 200):
-        for name, frame in chunk.items():
-            tables.load(name, city_frame(frame))
+    tables = city(3, date(2024, 1, 20), date(2024, 2, 20), 200)
     async with pipeline(tmp_path, tables) as running:
         running.page_rows = 250
         await running.fetch_all("first")

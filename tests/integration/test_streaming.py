@@ -8,13 +8,10 @@ import pytest
 
 from streams.domain.merge import flatten, live
 from streams.domain.schemas import TABLES
-from streams.local.portal import Tables
-from streams.local.portal.city import City
-from streams.local.portal.rows import city_frame
 from streams.records import DATASETS, PollRequest
 from streams.tables import Watermark
 from streams.topics import BRONZE_WRITTEN, POLL_REQUESTS, RUN_EVENTS, SILVER_READY
-from tests.pipeline import Pipeline, pipeline
+from tests.pipeline import Pipeline, city, pipeline
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CRASHES = 60
@@ -23,10 +20,7 @@ CRASHES = 60
 @pytest.fixture
 async def pipe(tmp_path: Path) -> AsyncIterator[Pipeline]:
     """A copy of everything, with watermarks; the portal was published an hour ago."""
-    tables = Tables()
-    for chunk in City(11).history(date(2024, 1, 20), date(2024, 2, 10), CRASHES):
-        for name, frame in chunk.items():
-            tables.load(name, city_frame(frame), NOW - timedelta(hours=1))
+    tables = city(11, date(2024, 1, 20), date(2024, 2, 10), CRASHES, NOW - timedelta(hours=1))
     async with pipeline(tmp_path, tables) as running:
         running.page_rows = 100
         await running.poll("first")

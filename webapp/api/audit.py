@@ -1,43 +1,30 @@
 """`/api/audit`: have the copy compared with the portal, and read what was found."""
 
 from collections.abc import Callable
-from datetime import date
 from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from streams.publisher import Emit
-from streams.records import DATASETS, AuditRequest, Dataset, Day, Identifier
+from streams.records import AuditRequest, Identifier
 from streams.storage.gold.client import GoldClient
 from streams.topics import AUDIT_REQUESTS
+from webapp.api.span import Span
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 from webapp.queries import rows
 
 
-class AuditOrder(BaseModel):
-    """What to compare: crashes from `start` (inclusive) to `end` (exclusive), with their vehicles and people."""
+class AuditOrder(Span):
+    """What to compare. Without `start`, from the first day of the copy; without `end`, to today."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"start": "2024-01-01", "end": "2024-02-01"}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"start": "2024-01-01", "end": "2024-02-01"}]})
 
-    start: Day | None = Field(None, description="first day of crashes; leave out for the first of the copy")
-    end: Day | None = Field(None, description="the day after the last one; leave out for tomorrow")
-    datasets: tuple[Dataset, ...] = Field(DATASETS, min_length=1, description="leave out for all three")
     thorough: bool = Field(False, description="compare the keys of every month, not only where the counts differ")
     accept_deletions: bool = Field(False, description="believe it when the portal lacks a large share of a month")
     run_id: Identifier | None = Field(None, description="names the run; the same id again is the same run")
-
-    @field_validator("end")
-    @classmethod
-    def _after_start(cls, end: date | None, info: ValidationInfo) -> date | None:
-        start = info.data.get("start")
-        if end and start and end <= start:
-            raise ValueError(f"{end} must be after start {start}; end is exclusive")
-        return end
 
 
 class Ordered(BaseModel):

@@ -6,15 +6,16 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from streams.publisher import Emit
-from streams.records import DATASETS, BackfillRequest, Dataset, Day, Identifier, PollRequest
+from streams.records import BackfillRequest, Identifier, PollRequest
 from streams.topics import BACKFILL_REQUESTS, POLL_REQUESTS
+from webapp.api.span import Span
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 
 
-class FetchRequest(BaseModel):
+class FetchRequest(Span):
     """What to copy, with vehicles and people.
 
     `backfill`: crashes from `start` (inclusive) to `end` (exclusive). `streaming`: whatever was published in the last
@@ -22,7 +23,6 @@ class FetchRequest(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {"mode": "backfill", "start": "2024-01-01", "end": "2024-02-01"},
@@ -32,19 +32,8 @@ class FetchRequest(BaseModel):
     )
 
     mode: Literal["backfill", "streaming"] = Field(description="by crash date, or by time of publication")
-    start: Day | None = Field(None, description="first day of crashes")
-    end: Day | None = Field(None, description="the day after the last one")
     since_days: int | None = Field(None, ge=1, le=20_000, description="streaming only: how far to look back")
-    datasets: tuple[Dataset, ...] = Field(DATASETS, min_length=1, description="leave out for all three")
     request_id: Identifier | None = Field(None, description="names the run; the same id again is the same run")
-
-    @field_validator("end")
-    @classmethod
-    def _after_start(cls, end: date | None, info: ValidationInfo) -> date | None:
-        start = info.data.get("start")
-        if end and start and end <= start:
-            raise ValueError(f"{end} must be after start {start}; end is exclusive")
-        return end
 
 
 class Accepted(BaseModel):

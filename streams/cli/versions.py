@@ -7,16 +7,11 @@ from pathlib import Path
 
 import click
 
+from streams.cli.options import data_dir
 from streams.settings import Settings, load_settings
 
 SHOWN_ROWS = 10
 SHOWN_VERSIONS = 50
-
-data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where everything is kept. [default: CRASH_DATA_DIR, or ./data]",
-)
 
 
 def _month(_: click.Context, __: click.Parameter, value: str) -> str:

@@ -11,7 +11,7 @@ from streams.console import console
 from streams.domain.cron import CHICAGO, explain
 from streams.domain.schedules import ScheduleState, created, next_run
 from streams.errors import RequestError
-from streams.publisher import Publisher, declare_topics
+from streams.publisher import publish_once
 from streams.records import Schedule, ScheduleChange
 from streams.settings import Settings
 from streams.storage.gold.client import GoldClient
@@ -63,9 +63,7 @@ async def _schedules(settings: Settings) -> dict[str, ScheduleState]:
 
 
 async def _publish(settings: Settings, change: ScheduleChange) -> None:
-    await declare_topics(settings.broker)
-    async with Publisher(settings.broker) as publisher:
-        await publisher.publish(SCHEDULE_CHANGES, change)
+    await publish_once(settings.broker, SCHEDULE_CHANGES, change)
 
 
 def _next(state: ScheduleState) -> str:

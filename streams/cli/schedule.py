@@ -6,15 +6,11 @@ from typing import Any, Literal
 
 import click
 
+from streams.cli.options import data_dir
 from streams.settings import Settings, load_settings
 
 # What runs is imported when it runs: `--help` answers at once.
 
-data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where everything is kept. [default: CRASH_DATA_DIR, or ./data]",
-)
 schedule_id = click.argument("schedule_id", metavar="NAME")
 
 
@@ -27,7 +23,7 @@ def schedule() -> None:
 @data_dir
 def list_all(data_dir: Path | None) -> None:
     """Show every schedule with its last and its next run."""
-    from streams.schedule_console import show_schedules
+    from streams.cli.schedule_console import show_schedules
 
     asyncio.run(show_schedules(_settings(data_dir)))
 
@@ -52,7 +48,7 @@ def list_all(data_dir: Path | None) -> None:
 )
 def add(data_dir: Path | None, datasets: tuple[str, ...], **given: Any) -> None:
     """Create the schedule NAME."""
-    from streams.schedule_console import add_schedule
+    from streams.cli.schedule_console import add_schedule
 
     wanted = {**given, "datasets": datasets or None}
     asyncio.run(add_schedule(_settings(data_dir), wanted))
@@ -83,7 +79,7 @@ def delete(data_dir: Path | None, schedule_id: str) -> None:
 
 
 def _change(data_dir: Path | None, schedule_id: str, what: Literal["pause", "resume", "delete"]) -> None:
-    from streams.schedule_console import change_schedule
+    from streams.cli.schedule_console import change_schedule
 
     asyncio.run(change_schedule(_settings(data_dir), schedule_id, what))
 

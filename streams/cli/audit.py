@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import click
 
+from streams.cli.options import data_dir
 from streams.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -24,11 +25,7 @@ COMPARED = "select count(distinct month) as months, sum(portal)::bigint as porta
 
 
 @click.command()
-@click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where everything is kept. [default: CRASH_DATA_DIR, or ./data]",
-)
+@data_dir
 @click.option("--start", metavar="YYYY-MM-DD", help="First day of crashes to compare. [default: the copy's first day]")
 @click.option("--end", metavar="YYYY-MM-DD", help="Day after the last one. [default: tomorrow]")
 @click.option(
@@ -65,7 +62,7 @@ def audit(
 async def run_audit(settings: Settings, wanted: Mapping[str, object], *, wait: bool) -> int:
     """Publish an audit request of the fields `wanted`; with `wait`, follow it. Returns the exit code."""
     from streams.console import console, follow
-    from streams.publisher import Publisher, declare_topics
+    from streams.publisher import publish_once
     from streams.records import AuditRequest
     from streams.storage.gold.client import GoldClient
     from streams.topics import AUDIT_REQUESTS
@@ -73,9 +70,7 @@ async def run_audit(settings: Settings, wanted: Mapping[str, object], *, wait: b
     given = {name: value for name, value in wanted.items() if value is not None}
     run_id = f"audit-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:6]}"
     request = AuditRequest.decode(json.dumps({"run_id": run_id, **given}).encode())
-    await declare_topics(settings.broker)
-    async with Publisher(settings.broker) as publisher:
-        await publisher.publish(AUDIT_REQUESTS, request)
+    await publish_once(settings.broker, AUDIT_REQUESTS, request)
     console.print(f"run {run_id}: audit of {', '.join(request.datasets)}")
     if not wait:
         return 0

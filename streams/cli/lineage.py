@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.cli.options import data_dir
 from streams.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -16,11 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("table", type=click.Choice(["crashes", "vehicles", "people"]))
 @click.argument("key")
-@click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where everything is kept. [default: CRASH_DATA_DIR, or ./data]",
-)
+@data_dir
 @click.option("--json", "as_json", is_flag=True, help="All that is known, as JSON.")
 def lineage(table: str, key: str, data_dir: Path | None, as_json: bool) -> None:
     """Show where the row KEY of TABLE came from: Silver's version, Bronze's object, the runs that fetched it."""

@@ -7,15 +7,10 @@ from typing import Any
 
 import click
 
+from streams.cli.options import data_dir
 from streams.settings import Settings, load_settings
 
 # What runs is imported when it runs: `--help` answers at once.
-
-data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where everything is kept. [default: CRASH_DATA_DIR, or ./data]",
-)
 
 
 @click.group("dead-letters")

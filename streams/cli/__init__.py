@@ -12,14 +12,15 @@ from typing import Any
 
 import click
 
-from streams.audit_cli import audit
-from streams.dead_letters_cli import dead_letters
+from streams.cli.audit import audit
+from streams.cli.dead_letters import dead_letters
+from streams.cli.lineage import lineage
+from streams.cli.options import data_dir, day
+from streams.cli.rebuild import rebuild
+from streams.cli.schedule import schedule
+from streams.cli.versions import compare, versions
 from streams.errors import CrashStreamError
-from streams.lineage_cli import lineage
-from streams.rebuild_cli import rebuild
-from streams.schedule_cli import schedule
 from streams.settings import Settings, load_settings
-from streams.versions_cli import compare, versions
 
 # Commands import what they run only when they run: `--help` answers at once.
 
@@ -43,22 +44,6 @@ def main() -> None:
     Start with `crash-stream up`: it runs every part on this machine and shows where to look. Settings come from
     environment variables (CRASH_...) or a .env file; README lists them.
     """
-
-
-def _day(_: click.Context, parameter: click.Parameter, value: str | None) -> date | None:
-    if value is None:
-        return None
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no date; write it as YYYY-MM-DD") from None
-
-
-data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where everything is kept. [default: CRASH_DATA_DIR, or ./data]",
-)
 
 
 @main.command()
@@ -167,8 +152,8 @@ def web(data_dir: Path | None) -> None:
 
 @main.command()
 @data_dir
-@click.option("--start", required=True, callback=_day, metavar="YYYY-MM-DD", help="First day of crashes to copy.")
-@click.option("--end", required=True, callback=_day, metavar="YYYY-MM-DD", help="Day after the last one.")
+@click.option("--start", required=True, callback=day, metavar="YYYY-MM-DD", help="First day of crashes to copy.")
+@click.option("--end", required=True, callback=day, metavar="YYYY-MM-DD", help="Day after the last one.")
 @click.option(
     "--dataset",
     "datasets",
@@ -216,6 +201,3 @@ main.add_command(compare)
 main.add_command(schedule)
 main.add_command(dead_letters)
 main.add_command(lineage)
-
-if __name__ == "__main__":
-    main()

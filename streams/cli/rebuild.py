@@ -11,18 +11,13 @@ from uuid import uuid4
 
 import click
 
+from streams.cli.options import data_dir
 from streams.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 POLL_SECONDS = 0.3
-
-data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where everything is kept. [default: CRASH_DATA_DIR, or ./data]",
-)
 
 
 @click.group()
