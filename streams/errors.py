@@ -22,6 +22,12 @@
     │   ├── RowMissing          Gold holds no row of that key
     │   ├── QueryRefused        not a single read, or it names what it may not
     │   └── QueryLimit          over its time, memory or row limit
+    ├── ModelError              a model cannot be trained, kept or served
+    │   ├── ModelMissing        there is none of that version, or none for that target yet
+    │   ├── ModelDamaged        its files are incomplete, altered, or of a format that is not loaded
+    │   ├── LeakFound           a feature, or all of them together, give the label away
+    │   ├── DataTooThin         too few rows, or none of one class
+    │   └── TrainingCancelled   somebody asked for it
     └── LocalError              an embedded part could not start or stay up
 
 ``retriable`` is an attribute of the type: such an event is tried again in its place, with backoff, for as
@@ -137,6 +143,30 @@ class QueryRefused(GoldError):
 
 class QueryLimit(GoldError):
     """SQL that went over its limit of time, memory or rows."""
+
+
+class ModelError(CrashStreamError):
+    """A model cannot be trained, kept or served."""
+
+
+class ModelMissing(ModelError):
+    """There is no model of that version, or none for that target yet."""
+
+
+class ModelDamaged(ModelError):
+    """A model's files are incomplete, altered, or of a format that is not loaded."""
+
+
+class LeakFound(ModelError):
+    """A feature, or all of them together, give the label away."""
+
+
+class DataTooThin(ModelError):
+    """Too few rows to learn from, or none of one class."""
+
+
+class TrainingCancelled(ModelError):
+    """Somebody asked for it."""
 
 
 class LocalError(CrashStreamError):

@@ -25,7 +25,15 @@ from streams.errors import MalformedMessage
 
 Dataset = Literal["crashes", "vehicles", "people"]
 DATASETS: tuple[Dataset, ...] = ("crashes", "vehicles", "people")
-Stage = Literal["plan", "poll", "audit", "schedule", "fetch", "merge", "load", "lineage"]
+# What a model may know: a tier knows the features of those before it, too.
+Tier = Literal["pre-crash", "at-scene", "report"]
+TIERS: tuple[Tier, ...] = ("pre-crash", "at-scene", "report")
+# What models predict: columns of Gold's crashes.
+Target = Literal["injury", "injury_severe"]
+TARGETS: tuple[Target, ...] = ("injury", "injury_severe")
+Algorithm = Literal["logistic", "forest", "xgboost", "lightgbm", "hist"]
+ALGORITHMS: tuple[Algorithm, ...] = ("logistic", "forest", "xgboost", "lightgbm", "hist")
+Stage = Literal["plan", "poll", "audit", "schedule", "fetch", "merge", "load", "lineage", "score", "train"]
 
 # Crash month as YYYY-MM; rows without a readable crash_date gather under this one.
 UNDATED = "0000-00"

@@ -3,15 +3,18 @@
 For an hour, or `CRASH_LIVING_SECONDS`.
 """
 
+import asyncio
 import json
 import os
 import time
-from datetime import UTC, datetime
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from streams.storage.objects import S3Objects
 from tests.e2e.running import Running, crash_stream
 from tests.e2e.test_simulated_city import portal_rows
 from tests.recompute import differences, expected
@@ -22,6 +25,10 @@ SETTINGS = {"since": "all", "poll_seconds": "2", "keep_versions_days": "0.002"}
 
 # What a part may take more at the end than when it had settled in, beside its rows.
 MORE_MEMORY = 150 * 1024 * 1024
+# Versions of Silver are kept for three minutes, and swept as often; this is well past it.
+EXPIRED = timedelta(minutes=10)
+# Of what the same rows take in a file of their own.
+GOLD_FILE = 3
 
 
 @pytest.mark.timeout(SECONDS + 400)
@@ -52,12 +59,29 @@ def test_a_living_city_is_followed_to_the_last_row(tmp_path: Path) -> None:
         service.wait_until("select count(*) = 0 from runs where status = 'running'")
         truth = expected(portal_rows(service.services.portal_url))
         assert service.ask("select * from dead_letters") == []
+        assert asyncio.run(kept_versions(service)) == {}
         status = crash_stream("status", "--data-dir", str(data_dir), cwd=tmp_path)
         assert status.returncode == 0, status.stdout
         print(json.dumps({"disk": disk(data_dir), "memory": settled, "grown": grown, "streamed": str(streamed)}))
 
-    with duckdb.connect(data_dir / "gold" / "gold.duckdb", read_only=True) as gold:
+    file = data_dir / "gold" / "gold.duckdb"
+    with duckdb.connect(file, read_only=True) as gold:
         assert differences(truth, gold) == []
+        compact = tmp_path / "compact.duckdb"
+        gold.execute(f"attach '{compact}' as compact; copy from database gold to compact; detach compact")
+    assert file.stat().st_size < GOLD_FILE * compact.stat().st_size
+
+
+async def kept_versions(service: Running) -> dict[str, int]:
+    """Months of which more is kept than what their keeping asks for: the newest of the versions past their time."""
+    now = datetime.now(UTC)
+    old: Counter[str] = Counter()
+    endpoint = service.services
+    async with S3Objects(endpoint.s3_endpoint_url, endpoint.s3_access_key, endpoint.s3_secret_key) as objects:
+        async for info in objects.list("silver", "month="):
+            if "/versions/" in info.key and info.modified < now - EXPIRED:
+                old[info.key.split("/")[0]] += 1
+    return {month: number for month, number in old.items() if number > 1}
 
 
 def memory(service: Running) -> dict[str, int]:
