@@ -27,8 +27,8 @@ SETTINGS = {"since": "all", "poll_seconds": "2", "keep_versions_days": "0.002"}
 MORE_MEMORY = 150 * 1024 * 1024
 # Versions of Silver are kept for three minutes, and swept as often; this is well past it.
 EXPIRED = timedelta(minutes=10)
-# Of what the same rows take in a file of their own.
-GOLD_FILE = 3
+# Of what the same rows take in a file of their own, and of what the objects take that are there.
+GOLD_FILE = S3_FILES = 3
 
 
 @pytest.mark.timeout(SECONDS + 400)
@@ -59,29 +59,44 @@ def test_a_living_city_is_followed_to_the_last_row(tmp_path: Path) -> None:
         service.wait_until("select count(*) = 0 from runs where status = 'running'")
         truth = expected(portal_rows(service.services.portal_url))
         assert service.ask("select * from dead_letters") == []
-        assert asyncio.run(kept_versions(service)) == {}
+        past_keeping, kept_bytes = asyncio.run(stored(service))
+        assert past_keeping == {}
         status = crash_stream("status", "--data-dir", str(data_dir), cwd=tmp_path)
         assert status.returncode == 0, status.stdout
-        print(json.dumps({"disk": disk(data_dir), "memory": settled, "grown": grown, "streamed": str(streamed)}))
+        print(
+            json.dumps(
+                {
+                    "disk": disk(data_dir),
+                    "objects": kept_bytes,
+                    "memory": settled,
+                    "grown": grown,
+                    "streamed": str(streamed),
+                }
+            )
+        )
 
     file = data_dir / "gold" / "gold.duckdb"
     with duckdb.connect(file, read_only=True) as gold:
         assert differences(truth, gold) == []
         compact = tmp_path / "compact.duckdb"
-        gold.execute(f"attach '{compact}' as compact; copy from database gold to compact; detach compact")
+        gold.execute(f"attach '{compact}' as compact (read_write); copy from database gold to compact; detach compact")
     assert file.stat().st_size < GOLD_FILE * compact.stat().st_size
+    assert disk(data_dir)["s3"] < S3_FILES * kept_bytes
 
 
-async def kept_versions(service: Running) -> dict[str, int]:
-    """Months of which more is kept than what their keeping asks for: the newest of the versions past their time."""
+async def stored(service: Running) -> tuple[dict[str, int], int]:
+    """Months with more versions past their time than the newest of these; and the bytes of all objects."""
     now = datetime.now(UTC)
     old: Counter[str] = Counter()
+    size = 0
     endpoint = service.services
     async with S3Objects(endpoint.s3_endpoint_url, endpoint.s3_access_key, endpoint.s3_secret_key) as objects:
-        async for info in objects.list("silver", "month="):
-            if "/versions/" in info.key and info.modified < now - EXPIRED:
-                old[info.key.split("/")[0]] += 1
-    return {month: number for month, number in old.items() if number > 1}
+        for bucket in ("bronze", "silver", "models"):
+            async for info in objects.list(bucket):
+                size += info.size
+                if "/versions/" in info.key and info.modified < now - EXPIRED:
+                    old[info.key.split("/")[0]] += 1
+    return {month: number for month, number in old.items() if number > 1}, size
 
 
 def memory(service: Running) -> dict[str, int]:
