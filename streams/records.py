@@ -5,7 +5,7 @@ Unknown fields are ignored, so that an older process can read a newer one's even
 """
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -360,14 +360,101 @@ class DeadLetter(Record):
 
 
 class CrashesScored(Record):
-    """Crashes of `month` were scored by model `model_version`."""
+    """Crashes of `month` were scored by model `model_version`, and Gold holds their scores.
+
+    It is news, not a ledger: after a kill it may be lacking for scores that Gold holds.
+    """
 
     month: Month
+    target: Target
     model_version: str
-    crashes: int
+    crashes: int = Field(ge=1)
+    at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
 class TrainRequest(Record):
-    """Train a model."""
+    """Train a model of `target`. Anyone may publish one, and leave out all but `request_id`; the same id is the same job.
+
+    It learns from crashes of `start` (inclusive) to `end` (exclusive) that are older than `maturity_days`: reports of
+    younger ones may still change. The threshold is chosen for a `recall` to reach, or for a `cost`: how many false
+    alarms a missed case is worth. With `cancel`, the request of this id is given up instead.
+    """
 
     request_id: Identifier
+    cancel: bool = False
+    target: Target = "injury"
+    tier: Tier = "report"
+    algorithm: Algorithm = "lightgbm"
+    features: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        None, description="names of features; all of the tier where left out"
+    )
+    hyperparameters: dict[str, bool | int | float | str | None] = Field(default_factory=dict)
+    search_seconds: float | None = Field(
+        None, ge=1, le=86_400, description="search hyperparameters for so long; those given by hand stay as they are"
+    )
+    imbalance: Literal["none", "weights"] = "none"
+    recall: float | None = Field(None, gt=0, le=1)
+    cost: float | None = Field(None, gt=0, le=1_000_000)
+    start: Day | None = None
+    end: Day | None = None
+    maturity_days: int = Field(14, ge=0, le=3650)
+    promote: Literal["if-better", "never", "always"] = "if-better"
+    seed: int = Field(0, ge=0, lt=2**31)
+    at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.start and self.end and self.start >= self.end:
+            raise ValueError(f"end {self.end} must be after start {self.start}; end is exclusive")
+        if self.recall is not None and self.cost is not None:
+            raise ValueError("the threshold is chosen for recall or for cost; leave one of them out")
+        return self
+
+
+class TrainEvent(Record):
+    """How a training stands, all of it: of a request's events, the newest counts, and one that ends it before others.
+
+    `share` is how much is done, from 0 to 1; `score` how good the best model is so far, where that is known.
+    `metrics` are those of the evaluation, `comparison` that with the model which served.
+    """
+
+    request: TrainRequest
+    state: Literal["running", "finished", "failed", "cancelled"]
+    started_at: AwareDatetime
+    at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    stage: str
+    share: float = Field(ge=0, le=1)
+    score: float | None = None
+    seconds_left: float | None = None
+    model_version: str | None = None
+    promoted: bool | None = None
+    metrics: dict[str, Any] | None = None
+    comparison: dict[str, Any] | None = None
+    error: str | None = None
+    field: str | None = None
+    hint: str | None = None
+
+    @property
+    def request_id(self) -> str:
+        """The request it is about."""
+        return self.request.request_id
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self.state != "running"
+
+
+class Promotion(Record):
+    """From now on model `version` serves for `target`, by decision of `by`; `before` served until then.
+
+    `number` counts the promotions of a target. One that goes `back` takes back the promotion of `before`.
+    """
+
+    target: Target
+    number: int = Field(ge=1)
+    version: str
+    before: str | None = None
+    back: bool = False
+    by: str
+    at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))

@@ -14,10 +14,12 @@ from streams.records import (
     CrashPage,
     DeadLetter,
     PollRequest,
+    Promotion,
     Record,
     RunEvent,
     ScheduleChange,
     SilverReady,
+    TrainEvent,
     TrainRequest,
 )
 
@@ -59,7 +61,8 @@ BRONZE_WRITTEN: Final = Topic("bronze-written", BronzeWritten, "month", 8, 7 * D
 SILVER_READY: Final = Topic("silver-ready", SilverReady, "month", 8, 7 * DAY_MS)
 CRASHES_SCORED: Final = Topic("crashes-scored", CrashesScored, "month", 8, 7 * DAY_MS)
 RUN_EVENTS: Final = Topic("run-events", RunEvent, "run_id", 4, 7 * DAY_MS)
-TRAIN_REQUESTS: Final = Topic("train-requests", TrainRequest, "request_id", 1, 7 * DAY_MS)
+TRAIN_REQUESTS: Final = Topic("train-requests", TrainRequest, "request_id", 4, 7 * DAY_MS)
+TRAIN_EVENTS: Final = Topic("train-events", TrainEvent, "request_id", 4, 7 * DAY_MS)
 # A dead letter carries another message's bytes, as base64.
 DEAD_LETTERS: Final = Topic("dead-letters", DeadLetter, "topic", 4, 90 * DAY_MS, max_bytes=2 * 1024 * 1024)
 
@@ -74,5 +77,6 @@ TOPICS: Final = (
     CRASHES_SCORED,
     RUN_EVENTS,
     TRAIN_REQUESTS,
+    TRAIN_EVENTS,
     DEAD_LETTERS,
 )
