@@ -63,6 +63,8 @@ CRASHES_SCORED: Final = Topic("crashes-scored", CrashesScored, "month", 8, 7 * D
 RUN_EVENTS: Final = Topic("run-events", RunEvent, "run_id", 4, 7 * DAY_MS)
 TRAIN_REQUESTS: Final = Topic("train-requests", TrainRequest, "request_id", 4, 7 * DAY_MS)
 TRAIN_EVENTS: Final = Topic("train-events", TrainEvent, "request_id", 4, 7 * DAY_MS)
+# Every process with models in it listens to all of it, in no group. What serves is in the registry: this says, look.
+MODEL_CHANGES: Final = Topic("model-changes", Promotion, "target", 1, 7 * DAY_MS)
 # A dead letter carries another message's bytes, as base64.
 DEAD_LETTERS: Final = Topic("dead-letters", DeadLetter, "topic", 4, 90 * DAY_MS, max_bytes=2 * 1024 * 1024)
 
@@ -78,5 +80,6 @@ TOPICS: Final = (
     RUN_EVENTS,
     TRAIN_REQUESTS,
     TRAIN_EVENTS,
+    MODEL_CHANGES,
     DEAD_LETTERS,
 )
