@@ -1,9 +1,9 @@
-"""`run-events`, `dead-letters`, `schedule-changes` → Gold: what happened, what could not be, what is planned."""
+"""`run-events`, `dead-letters`, `schedule-changes`, `train-…` → Gold: what happened, what failed, what is planned."""
 
 import asyncio
 from collections.abc import Sequence
 
-from streams.records import DeadLetter, RunEvent, ScheduleChange
+from streams.records import DeadLetter, RunEvent, ScheduleChange, TrainEvent, TrainRequest
 from streams.storage.gold import Gold
 
 
@@ -20,3 +20,13 @@ async def list_dead(letters: Sequence[DeadLetter], gold: Gold) -> None:
 async def list_schedules(changes: Sequence[ScheduleChange], gold: Gold) -> None:
     """Keep the list of schedules in Gold."""
     await asyncio.to_thread(gold.reschedule, changes)
+
+
+async def list_requests(requests: Sequence[TrainRequest], gold: Gold) -> None:
+    """List trainings that are asked for."""
+    await asyncio.to_thread(gold.ask_training, requests)
+
+
+async def list_trainings(events: Sequence[TrainEvent], gold: Gold) -> None:
+    """Keep how trainings stand."""
+    await asyncio.to_thread(gold.note_training, events)

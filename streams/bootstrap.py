@@ -20,7 +20,7 @@ from agents.merge import merge
 from agents.plan import plan
 from agents.poll import poll, poll_ever
 from agents.schedule import schedule
-from agents.trace import list_dead, list_schedules, note
+from agents.trace import list_dead, list_requests, list_schedules, list_trainings, note
 from streams import topics
 from streams.app import GOLD, WORKER, StreamApp
 from streams.clock import tick
@@ -40,6 +40,8 @@ from streams.records import (
     RunEvent,
     ScheduleChange,
     SilverReady,
+    TrainEvent,
+    TrainRequest,
 )
 from streams.settings import Settings, missing
 from streams.socrata.client import Portal
@@ -152,6 +154,8 @@ async def run_gold(settings: Settings) -> None:
         app.consume_batches(topics.SCHEDULE_CHANGES, ScheduleChange, "lineage", partial(list_schedules, gold=gold))
         app.clock(partial(expire_hourly, versions, timedelta(days=settings.keep_versions_days)))
         app.consume_batches(topics.RUN_EVENTS, RunEvent, "lineage", partial(note, gold=gold))
+        app.consume_batches(topics.TRAIN_REQUESTS, TrainRequest, "lineage", partial(list_requests, gold=gold))
+        app.consume_batches(topics.TRAIN_EVENTS, TrainEvent, "lineage", partial(list_trainings, gold=gold))
         app.consume_batches(topics.DEAD_LETTERS, DeadLetter, "lineage", partial(list_dead, gold=gold))
         await app.run()
 

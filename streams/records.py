@@ -373,7 +373,7 @@ class CrashesScored(Record):
 
 
 class TrainRequest(Record):
-    """Train a model of `target`. Anyone may publish one, and leave out all but `request_id`; the same id is the same job.
+    """Train a model of `target`. Anyone may publish one and leave out all but `request_id`; an id is one job.
 
     It learns from crashes of `start` (inclusive) to `end` (exclusive) that are older than `maturity_days`: reports of
     younger ones may still change. The threshold is chosen for a `recall` to reach, or for a `cost`: how many false

@@ -18,8 +18,8 @@ import duckdb
 import polars as pl
 
 from streams.errors import GoldBusy, GoldError, SettingError
-from streams.records import DeadLetter, RunEvent, ScheduleChange
-from streams.storage.gold import lineage, replace, schedules, whereabouts
+from streams.records import DeadLetter, RunEvent, ScheduleChange, TrainEvent, TrainRequest
+from streams.storage.gold import jobs, lineage, replace, schedules, whereabouts
 from streams.storage.gold.guard import first_line
 from streams.storage.gold.readers import Answer, Readers
 from streams.storage.gold.tables import NAMES, create_tables
@@ -167,6 +167,16 @@ class Gold:
         """Bring the schedules up to date with changes, which are in the order of their topic."""
         if changes:
             self._write(lambda cursor: schedules.write_changes(cursor, changes))
+
+    def ask_training(self, requests: Sequence[TrainRequest]) -> None:
+        """List trainings that are asked for."""
+        if requests:
+            self._write(lambda cursor: jobs.write_requests(cursor, requests))
+
+    def note_training(self, events: Sequence[TrainEvent]) -> None:
+        """Keep how trainings stand. An event may come twice, and in any order."""
+        if events:
+            self._write(lambda cursor: jobs.write_events(cursor, events))
 
     def query(
         self,

@@ -171,3 +171,28 @@ create table if not exists dead_letters (
     primary key (topic, "partition", "offset")
 );
 alter table dead_letters add column if not exists replayed_at timestamp;
+
+-- Trainings: what was asked for and how it stands; request, metrics and comparison are JSON.
+create table if not exists training_jobs (
+    request_id varchar primary key,
+    state varchar not null, -- requested, running, finished, failed or cancelled
+    target varchar not null,
+    tier varchar not null,
+    algorithm varchar not null,
+    request varchar not null,
+    requested_at timestamp not null,
+    started_at timestamp,
+    changed_at timestamp not null,
+    ended_at timestamp,
+    stage varchar,
+    share double, -- how much is done, from 0 to 1
+    score double, -- how good the best model is so far
+    seconds_left double,
+    model_version varchar,
+    promoted boolean,
+    metrics varchar,
+    comparison varchar,
+    error varchar,
+    field varchar,
+    hint varchar
+);
