@@ -42,6 +42,7 @@ class Origin(Record):
     """Where a model comes from: what was asked for, and the data and the code that it was made with.
 
     `silver_versions` has the content version of each month that it learnt from, `rows` how many crashes each part had.
+    `better` says whether it did better than what served then; None where nothing did.
     """
 
     request_id: str
@@ -49,6 +50,7 @@ class Origin(Record):
     silver_versions: dict[str, int] = Field(default_factory=dict)
     rows: dict[str, int] = Field(default_factory=dict)
     code_version: str
+    better: bool | None = None
 
 
 class Meta(Record):

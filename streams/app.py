@@ -17,7 +17,7 @@ from aiokafka.errors import IllegalStateError
 from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
-from streams.delivery import Message, deliver, deliver_batch
+from streams.delivery import ATTEMPT_SECONDS, Message, deliver, deliver_batch
 from streams.errors import CrashStreamError
 from streams.ledger import Ledger
 from streams.publisher import MAX_REQUEST_BYTES, Emit
@@ -33,6 +33,7 @@ R = TypeVar("R", bound=Record)
 # Names of the consumer groups; health looks for their members.
 WORKER = "crash-worker"
 GOLD = "crash-gold"
+TRAINER = "crash-trainer"
 
 BATCH = 64
 BATCH_SECONDS = 0.2
@@ -87,11 +88,18 @@ class StreamApp:
         return TopicPartition(topic.name, 0) in self._assigned()
 
     def consume(
-        self, topic: Topic, record: type[R], stage: Stage, handle: Callable[[R], Awaitable[None]], in_flight: int = 1
+        self,
+        topic: Topic,
+        record: type[R],
+        stage: Stage,
+        handle: Callable[[R], Awaitable[None]],
+        in_flight: int = 1,
+        seconds: float | None = ATTEMPT_SECONDS,
     ) -> None:
         """Add an agent that hands each message of `topic` to `handle`; up to `in_flight` of them at a time.
 
-        One at a time keeps the order of a partition, and `handle` may change tables.
+        One at a time keeps the order of a partition, and `handle` may change tables. An attempt at a message that takes
+        longer than `seconds` is begun again.
         """
 
         async def one_by_one(stream: Any) -> None:
@@ -99,7 +107,7 @@ class StreamApp:
                 message = _message(event)
                 with self._watchdog.busy(topic.name):
                     if await self._ledger.due(message.place, message.offset):
-                        await deliver(message, record, stage, handle, self._emit)
+                        await deliver(message, record, stage, handle, self._emit, seconds)
                         self._ledger.done(message.place, message.offset)
                 event.ack()
 
@@ -108,7 +116,7 @@ class StreamApp:
             async for events in stream.noack_take(in_flight, within=GATHER_SECONDS):
                 with self._watchdog.busy(topic.name):
                     due = await self._due(events)
-                    await asyncio.gather(*(deliver(one, record, stage, handle, self._emit) for one in due))
+                    await asyncio.gather(*(deliver(one, record, stage, handle, self._emit, seconds) for one in due))
                     self._done(due, events)
 
         agent = one_by_one if in_flight == 1 else several

@@ -53,14 +53,19 @@ class Message:
 
 
 async def deliver(
-    message: Message, record: type[R], stage: Stage, handle: Callable[[R], Awaitable[None]], emit: Emit
+    message: Message,
+    record: type[R],
+    stage: Stage,
+    handle: Callable[[R], Awaitable[None]],
+    emit: Emit,
+    seconds: float | None = ATTEMPT_SECONDS,
 ) -> None:
-    """Hand one message to `handle`; returns when it is done or in the dead letters."""
+    """Hand one message to `handle`; returns when it is done or in the dead letters. An attempt has so many seconds."""
     decoded: R | None = None
     try:
         decoded = record.decode(message.value)
         with bound_contextvars(stage=stage, **_names(decoded)):
-            await retry(partial(handle, decoded))
+            await retry(partial(handle, decoded), seconds)
     except Exception as error:
         await retry(partial(bury, message, decoded, stage, error, emit))
 
@@ -82,12 +87,12 @@ async def deliver_batch(
             await deliver(message, record, stage, lambda one: handle([one]), emit)
 
 
-async def retry(attempt: Callable[[], Awaitable[T]]) -> T:
+async def retry(attempt: Callable[[], Awaitable[T]], seconds: float | None = ATTEMPT_SECONDS) -> T:
     """What `attempt` returns, once it succeeds; raises only what is not retriable."""
     failures = 0
     while True:
         try:
-            async with asyncio.timeout(ATTEMPT_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await attempt()
         except (CrashStreamError, TimeoutError) as error:
             if isinstance(error, CrashStreamError) and not error.retriable:

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     fetch_concurrency: int = Field(4, ge=1, le=64, description="pages one worker has in flight")
     poll_seconds: float = Field(60, ge=1, le=86_400, description="time between two polls of the portal for what is new")
     keep_versions_days: float = Field(30, gt=0, le=36_500, description="days of Silver's past that can be read")
+    commit: str | None = Field(None, description="git commit of this code; models say which made them")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
 
     @field_validator("since", mode="before")
