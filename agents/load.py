@@ -12,7 +12,7 @@ from streams.errors import ObjectMissing
 from streams.publisher import Emit
 from streams.records import BronzeWritten, SilverReady
 from streams.storage.bronze import Bronze
-from streams.storage.gold import Change, Gold
+from streams.storage.gold import Change, Gold, Loaded
 from streams.storage.silver import Silver
 from streams.topics import BRONZE_WRITTEN
 
@@ -35,8 +35,8 @@ async def catch_up(silver: Silver, gold: Gold, bronze: Bronze, emit: Emit) -> in
     return behind
 
 
-async def load(ready: Sequence[SilverReady], silver: Silver, gold: Gold, bronze: Bronze, emit: Emit) -> None:
-    """Load what Gold does not have yet; what it has costs nothing."""
+async def load(ready: Sequence[SilverReady], silver: Silver, gold: Gold, bronze: Bronze, emit: Emit) -> pl.Series:
+    """Load what Gold does not have yet, and what it has costs nothing; returns the ids of the crashes it touched."""
     applied = await asyncio.to_thread(gold.applied)
     changes = []
     for event in ready:
@@ -46,8 +46,10 @@ async def load(ready: Sequence[SilverReady], silver: Silver, gold: Gold, bronze:
         change = await _change(event, have, silver)
         changes.append(change)
         applied[event.month] = change.version
+    loaded = Loaded()
     if changes:
-        await _load(changes, {event.month: event.run_id for event in ready}, silver, gold, bronze, emit)
+        loaded = await _load(changes, {event.month: event.run_id for event in ready}, silver, gold, bronze, emit)
+    return loaded.rows.touched
 
 
 async def _change(event: SilverReady, have: int, silver: Silver) -> Change:
@@ -64,7 +66,7 @@ async def _change(event: SilverReady, have: int, silver: Silver) -> Change:
 
 async def _load(
     changes: Sequence[Change], runs: dict[str, str], silver: Silver, gold: Gold, bronze: Bronze, emit: Emit
-) -> None:
+) -> Loaded:
     """Load `changes`, without rows that are another month's by now. `runs` names each month's run.
 
     The losing months are told first: told again after a kill, they lose nothing twice.
@@ -78,7 +80,9 @@ async def _load(
     run_id = next(iter(runs.values()))
     for departure in departures:
         await emit(BRONZE_WRITTEN, await _tell(departure, runs.get(departure.month, run_id), bronze))
-    await asyncio.to_thread(gold.load, [replace(change, silver=settled[month]) for month, change in latest.items()])
+    return await asyncio.to_thread(
+        gold.load, [replace(change, silver=settled[month]) for month, change in latest.items()]
+    )
 
 
 def _latest(changes: Sequence[Change]) -> dict[str, Change]:

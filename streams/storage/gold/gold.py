@@ -8,7 +8,7 @@ everyone else asks that one: a reader can never lock the writer out.
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import Final, Self, TypeVar
 import duckdb
 import polars as pl
 
+from streams.domain.clean import GoldFrames
 from streams.errors import GoldBusy, GoldError, SettingError
 from streams.records import DeadLetter, RunEvent, ScheduleChange, TrainEvent, TrainRequest
-from streams.storage.gold import jobs, lineage, replace, schedules, whereabouts
+from streams.storage.gold import jobs, lineage, replace, schedules, scores, whereabouts
 from streams.storage.gold.guard import first_line
 from streams.storage.gold.readers import Answer, Readers
 from streams.storage.gold.tables import NAMES, create_tables
@@ -84,6 +85,8 @@ class Gold:
             "python_enable_replacements": False,
         }
         self._writing = threading.Lock()
+        # Crashes that are being scored, without those that a load has touched meanwhile.
+        self._unchanged = pl.Series(dtype=pl.String)
         self._database = self._connect()
         self._readers = Readers(lambda: self._database.cursor())
 
@@ -127,6 +130,7 @@ class Gold:
                 return Loaded(skipped=len(changes))
             months = {month: max(c.version for c in fresh if c.month == month) for month in {c.month for c in fresh}}
             rows = upsert(cursor, fresh)
+            self._unchanged = self._unchanged.filter(~self._unchanged.is_in(rows.touched.implode()))
             _apply(cursor, months, at)
             return Loaded(rows, months, len(changes) - len(fresh))
 
@@ -148,10 +152,48 @@ class Gold:
             if _applied(cursor).get(change.month, 0) != instead_of:
                 return None
             rows = replace.replace(cursor, change)
+            self._unchanged = self._unchanged.clear()
             _apply(cursor, {change.month: change.version}, at)
             return rows
 
         return self._write(write)
+
+    def unscored(self, target: str, version: str, limit: int) -> pl.DataFrame:
+        """`crash_record_id` and `crash_date` of up to `limit` crashes that `version` has not scored, newest first."""
+        with self._reading() as cursor:
+            return scores.unscored(cursor, target, version, limit)
+
+    def to_score(self, crash_ids: pl.Series) -> GoldFrames:
+        """All that Gold holds of these crashes, as of one moment. One caller at a time: `score` is its other half."""
+        # Not in the middle of a load: this one either sees it, or is told of it.
+        with self._writing:
+            self._unchanged = crash_ids
+        with self._reading() as cursor:
+            return scores.rows(cursor, crash_ids)
+
+    def score(self, frame: pl.DataFrame, *, now: datetime | None = None) -> pl.DataFrame:
+        """Keep scores (schema `scores.SCHEMA`) of crashes read by `to_score`; returns those that were kept.
+
+        Those of crashes that a load has touched since are not: they are of rows that are no more.
+        """
+        at = lineage.utc(now or datetime.now(UTC))
+
+        def write(cursor: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+            kept = frame.filter(pl.col("crash_record_id").is_in(self._unchanged.implode()))
+            scores.write(cursor, kept.with_columns(scored_at=pl.lit(at)))
+            return kept
+
+        return self._write(write)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that sees one state of the tables. Raises `GoldBusy` when the writer needs the engine for itself."""
+        with self._readers.cursor() as cursor:
+            try:
+                cursor.execute("begin transaction read only")
+                yield cursor
+            except (duckdb.InterruptException, *_ENGINE) as error:
+                raise GoldBusy(f"Gold cannot read: {first_line(error)}", hint="it is tried again") from None
 
     def note(self, events: Sequence[RunEvent]) -> None:
         """Take down what happened in runs. An event may come twice, and in any order."""

@@ -47,5 +47,10 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
                 f"Gold's table {table.dataset} was made by another version of this service",
                 hint="move the file away and start `crash-stream gold`: it is built again from Silver",
             )
+    # Made with an index by the versions that had no models, and so empty.
+    if connection.execute(
+        "from duckdb_constraints() where table_name = 'scores' and constraint_type = 'PRIMARY KEY'"
+    ).fetchall():
+        connection.execute("drop table scores")
     connection.execute(statement("bookkeeping"))
     connection.execute("commit")

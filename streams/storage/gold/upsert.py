@@ -9,7 +9,7 @@ who moved to a crash of another month, is left to the change that speaks of it.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import duckdb
 import polars as pl
@@ -19,6 +19,7 @@ from streams.domain.engineer import ENGINEERED, engineer
 from streams.domain.merge import bare
 from streams.domain.schemas import CRASHES, PEOPLE, TABLES, VEHICLES, Table
 from streams.records import UNDATED
+from streams.storage.gold import scores
 from streams.storage.gold.tables import statement
 
 
@@ -34,13 +35,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Upserted:
-    """Rows written and rows gone; `keyless` vehicles have no readable id, and so no place in Gold."""
+    """Rows written and rows gone; `keyless` vehicles have no readable id, and so no place in Gold.
+
+    `touched` are the ids of the crashes that may be other than before; they have lost their scores.
+    """
 
     crashes: int = 0
     vehicles: int = 0
     people: int = 0
     gone: int = 0
     keyless: int = 0
+    touched: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String), compare=False)
 
 
 def upsert(cursor: duckdb.DuckDBPyConnection, changes: Sequence[Change]) -> Upserted:
@@ -54,12 +59,14 @@ def upsert(cursor: duckdb.DuckDBPyConnection, changes: Sequence[Change]) -> Upse
         cursor.execute(statement("touched"))
         gone = sum(_replace(cursor, table) for table in keyed)
         _engineer_again(cursor)
+        touched = scores.forget(cursor)
     return Upserted(
         crashes=keyed[CRASHES].height,
         vehicles=keyed[VEHICLES].height,
         people=keyed[PEOPLE].height,
         gone=gone,
         keyless=sum(written[table].height - rows.height for table, rows in keyed.items()),
+        touched=touched,
     )
 
 

@@ -1,6 +1,7 @@
 -- Gold's tables beside crashes, vehicles and people, which follow from streams/domain/schemas.py.
 -- Times of our own are UTC and end in _at; the portal's are local as published.
 
+-- Key: crash_record_id, target. It has no index, as the tables of crashes have none (see tables.py).
 create table if not exists scores (
     crash_record_id varchar not null,
     target varchar not null,
@@ -9,8 +10,7 @@ create table if not exists scores (
     label boolean not null,
     tier varchar not null,
     scored_at timestamp not null,
-    contributions struct(feature varchar, contribution double)[],
-    primary key (crash_record_id, target)
+    contributions struct(feature varchar, contribution double)[] -- the largest, in log-odds; null where not asked for
 );
 
 -- The content version of each crash month that Gold holds: written in the transaction of its rows.
