@@ -40,7 +40,7 @@ class Histogram(_Counts):
 
     @classmethod
     def of(cls, values: pl.Series) -> Self:
-        """Counts of a number by ten bins of equal mass, or by each value of few; of texts and flags by the 50 commonest.
+        """Counts of a number by ten bins of equal mass, or by value where few; of texts and flags by level.
 
         Few values stand alone because a count such as pedestrians is nearly always 0: one bin would hold all of it.
         """
