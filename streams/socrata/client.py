@@ -141,18 +141,19 @@ class Portal:
         return await self._ask(_resource(table), soql.changes(since, after, from_time, limit), etag)
 
     async def counts(self, table: Table, start: date, end: date) -> dict[str, int]:
-        """Rows of `table` by crash month ("2024-01") with crash dates in [start, end); no month without a row.
+        """Rows of `table` that can be merged, by crash month ("2024-01"), with crash dates in [start, end).
 
+        A month without a row is not named.
         Raises `PortalUnavailable` when a lagging replica answers.
         """
-        rows = await self._newest(table, soql.counts(start, end))
+        rows = await self._newest(table, soql.counts(table, start, end))
         try:
             return {row["month"][:7]: int(row["count"]) for row in rows}
         except (ValueError, TypeError, LookupError) as error:
             raise _not_understood("counts by month", table, error) from None
 
     async def keys(self, table: Table, start: date, end: date, page_rows: int = soql.MOST_ROWS) -> set[str]:
-        """All primary keys of `table`'s rows with crash dates in [start, end).
+        """All primary keys of `table`'s rows that can be merged, with crash dates in [start, end).
 
         Raises `PortalUnavailable` when a lagging replica answers: what it lacks need not be gone.
         """
@@ -160,9 +161,9 @@ class Portal:
         after = None
         while True:
             rows = await self._newest(table, soql.keys(table, start, end, after, page_rows))
-            page = [row[table.key] for row in rows if table.key in row]
+            page = [row[table.key] for row in rows]
             found.update(page)
-            if len(rows) < page_rows or not page:  # rows without a key come last
+            if len(rows) < page_rows:
                 return found
             after = page[-1]
 

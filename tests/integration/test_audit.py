@@ -130,6 +130,12 @@ async def test_a_missing_row_is_fetched(pipe: Pipeline) -> None:
     assert await ask(pipe, "again") == []
 
 
+async def test_a_row_that_names_no_crash_is_nothing_to_find(pipe: Pipeline) -> None:
+    pipe.tables.upsert("people", [{name: value for name, value in PERSON.items() if name != "crash_record_id"}])
+    assert await ask(pipe, thorough=True) == []
+    assert pipe.take(CRASH_PAGES) == []
+
+
 async def test_a_crash_that_moved_to_another_month_is_there_alone(pipe: Pipeline) -> None:
     move(pipe, some_crash(pipe), "2024-03-03T03:03:00.000")
     found = await ask(pipe)
