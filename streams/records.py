@@ -33,7 +33,7 @@ Target = Literal["injury", "injury_severe"]
 TARGETS: tuple[Target, ...] = ("injury", "injury_severe")
 Algorithm = Literal["logistic", "forest", "xgboost", "lightgbm", "hist"]
 ALGORITHMS: tuple[Algorithm, ...] = ("logistic", "forest", "xgboost", "lightgbm", "hist")
-Stage = Literal["plan", "poll", "audit", "schedule", "fetch", "merge", "load", "lineage", "score", "train"]
+Stage = Literal["plan", "poll", "audit", "schedule", "fetch", "merge", "load", "lineage", "score", "train", "forecast"]
 
 # Crash month as YYYY-MM; rows without a readable crash_date gather under this one.
 UNDATED = "0000-00"
@@ -458,3 +458,12 @@ class Promotion(Record):
     back: bool = False
     by: str
     at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+class ForecastReady(Record):
+    """A forecast was made at `made_at`: bring Gold's to it. The objects are in the bucket `models`."""
+
+    forecast_id: Identifier
+    forecasts_key: str
+    backtests_key: str
+    made_at: AwareDatetime

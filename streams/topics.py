@@ -13,6 +13,7 @@ from streams.records import (
     CrashesScored,
     CrashPage,
     DeadLetter,
+    ForecastReady,
     PollRequest,
     Promotion,
     Record,
@@ -65,6 +66,7 @@ TRAIN_REQUESTS: Final = Topic("train-requests", TrainRequest, "request_id", 4, 7
 TRAIN_EVENTS: Final = Topic("train-events", TrainEvent, "request_id", 4, 7 * DAY_MS)
 # Every process with models in it listens to all of it, in no group. What serves is in the registry: this says, look.
 MODEL_CHANGES: Final = Topic("model-changes", Promotion, "target", 1, 7 * DAY_MS)
+FORECAST_READY: Final = Topic("forecast-ready", ForecastReady, "forecast_id", 1, 7 * DAY_MS)
 # A dead letter carries another message's bytes, as base64.
 DEAD_LETTERS: Final = Topic("dead-letters", DeadLetter, "topic", 4, 90 * DAY_MS, max_bytes=2 * 1024 * 1024)
 
@@ -81,5 +83,6 @@ TOPICS: Final = (
     TRAIN_REQUESTS,
     TRAIN_EVENTS,
     MODEL_CHANGES,
+    FORECAST_READY,
     DEAD_LETTERS,
 )

@@ -1,0 +1,1 @@
+"""Expected crashes and injuries a day, citywide and by beat, for the next 14 days."""

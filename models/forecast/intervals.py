@@ -1,0 +1,45 @@
+"""How far counts spread around what was expected: a negative binomial, its dispersion learned from past misses."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import nbinom
+
+from models.forecast.counts import Floats
+
+COVERAGES: Final = (0.8, 0.95)
+
+# What is assumed before anything is measured: days differ by a tenth for reasons of their own. It weighs 14 days.
+_PRIOR: Final = 0.01
+_PRIOR_DAYS: Final = 14
+_LEAST: Final = 1e-6  # Poisson, as good as
+
+
+def dispersion(actual: Floats, expected: Floats) -> float:
+    """`a` in variance = mean + a * mean², by moments; the two are arrays of days by places. NaN is left out."""
+    known = np.isfinite(actual) & np.isfinite(expected)
+    beyond = np.where(known, (actual - expected) ** 2 - expected, 0.0).sum()
+    squared = np.where(known, expected**2, 0.0).sum()
+    days = max(int(known.any(axis=1).sum()), 1) if known.size else 1
+    prior = squared / days * _PRIOR_DAYS
+    return max(float((beyond + _PRIOR * prior) / (squared + prior)), _LEAST) if squared else _PRIOR
+
+
+def interval(expected: Floats, spread: float, coverage: float) -> tuple[Floats, Floats]:
+    """The least and the greatest count of the central interval; it covers `coverage` or, counts being whole, more."""
+    tail = (1 - coverage) / 2
+    low, high = _distribution(expected, spread).ppf([[tail], [1 - tail]])
+    return low, high
+
+
+def inside(actual: Floats, expected: Floats, spread: float, coverage: float) -> NDArray[np.bool_]:
+    """Whether each count is in its interval."""
+    tail = (1 - coverage) / 2
+    counts = _distribution(expected, spread)
+    within: NDArray[np.bool_] = (counts.cdf(actual) >= tail) & (counts.cdf(actual - 1) < 1 - tail)
+    return within
+
+
+def _distribution(expected: Floats, spread: float) -> nbinom:
+    return nbinom(1 / spread, 1 / (1 + spread * expected))
