@@ -21,7 +21,7 @@ from streams.topics import CRASHES_SCORED
 log = structlog.get_logger()
 
 # Crashes scored at a time: who has just changed waits for one slice of the others at most.
-SLICE: Final = 2_000
+SLICE: Final = 4_000
 # Crashes whose ids are remembered. Those beyond are found by looking, as are all after a restart.
 MOST_REMEMBERED: Final = 100_000
 # How often Gold is looked through for crashes without a score, whatever is heard.
