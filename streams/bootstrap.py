@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web as aiohttp_web
 
 from agents.audit import audit
+from agents.expect import expect
 from agents.fetch import fetch
 from agents.load import catch_up, load
 from agents.merge import merge
@@ -36,6 +37,7 @@ from streams.records import (
     BronzeWritten,
     CrashPage,
     DeadLetter,
+    ForecastReady,
     PollRequest,
     RunEvent,
     ScheduleChange,
@@ -48,6 +50,7 @@ from streams.socrata.client import Portal
 from streams.storage import bronze, silver
 from streams.storage.bronze import Bronze
 from streams.storage.findings import Findings
+from streams.storage.forecasts import Forecasts
 from streams.storage.gold import Gold
 from streams.storage.gold.server import create_app as create_gold_app
 from streams.storage.objects import S3Objects
@@ -157,6 +160,8 @@ async def run_gold(settings: Settings) -> None:
         app.consume_batches(topics.TRAIN_REQUESTS, TrainRequest, "lineage", partial(list_requests, gold=gold))
         app.consume_batches(topics.TRAIN_EVENTS, TrainEvent, "lineage", partial(list_trainings, gold=gold))
         app.consume_batches(topics.DEAD_LETTERS, DeadLetter, "lineage", partial(list_dead, gold=gold))
+        keep_forecast = partial(expect, forecasts=Forecasts(objects), gold=gold)
+        app.consume_batches(topics.FORECAST_READY, ForecastReady, "forecast", keep_forecast)
         await app.run()
 
 

@@ -461,9 +461,8 @@ class Promotion(Record):
 
 
 class ForecastReady(Record):
-    """A forecast was made at `made_at`: bring Gold's to it. The objects are in the bucket `models`."""
+    """A forecast was made at `made_at` of data that `basis` names: bring Gold's to it."""
 
     forecast_id: Identifier
-    forecasts_key: str
-    backtests_key: str
-    made_at: AwareDatetime
+    basis: str
+    made_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))

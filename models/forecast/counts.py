@@ -29,14 +29,14 @@ DAILY: Final = """
         count(*) filter (injury) as injuries,
         count(injury) as known
     from crashes
-    where crash_date >= (select max(crash_date) from crashes) - interval ($days) day
+    where crash_date >= (select least(max(crash_date), now()::timestamp) from crashes) - interval ($days) day
     group by all
 """
 DAYS: Final = WINDOW + TESTED + 30
 # Days between a crash and its notice; of crashes so old that theirs has come, and lately.
 LAGS: Final = """
     select greatest(date_diff('day', crash_date, date_police_notified), 0) as lag, count(*) as crashes
-    from crashes, (select max(crash_date) as newest from crashes)
+    from crashes, (select least(max(crash_date), now()::timestamp) as newest from crashes)
     where crash_date between newest - interval 400 day and newest - interval 14 day and date_police_notified is not null
     group by all
 """

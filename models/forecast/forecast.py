@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -38,7 +38,6 @@ FORECASTS: Final = pl.Schema(
         "high_95": pl.Int32,
         "method": pl.String,
         "data_through": pl.Date,
-        "made_at": pl.Datetime("us"),
     }
 )
 BACKTESTS: Final = pl.Schema(
@@ -55,8 +54,6 @@ BACKTESTS: Final = pl.Schema(
         "days_known": pl.Int32,
         "complete_through": pl.Date,
         "note": pl.String,
-        "basis": pl.String,
-        "made_at": pl.Datetime("us"),
     }
 )
 
@@ -69,18 +66,18 @@ class Forecast:
     backtests: pl.DataFrame
 
 
-def forecast(daily: pl.DataFrame, lags: pl.DataFrame, basis: str, made_at: datetime) -> Forecast:
+def forecast(daily: pl.DataFrame, lags: pl.DataFrame) -> Forecast:
     """Forecast each measure for the 14 days after the newest in `daily`, citywide and by beat.
 
-    `daily` and `lags` answer `counts.DAILY` and `counts.LAGS`; `basis` says of what data this is made, and `made_at`
-    is UTC without a zone. Where data are missing there are fewer rows, and the notes in `backtests` say why.
+    `daily` and `lags` answer `counts.DAILY` and `counts.LAGS`. Where data are missing there are fewer rows, and the
+    notes in `backtests` say why.
     """
     # Arrays this small are done before other threads have woken up.
     with threadpool_limits(limits=1):
-        return _forecast(daily, lags, basis, made_at)
+        return _forecast(daily, lags)
 
 
-def _forecast(daily: pl.DataFrame, lags: pl.DataFrame, basis: str, made_at: datetime) -> Forecast:
+def _forecast(daily: pl.DataFrame, lags: pl.DataFrame) -> Forecast:
     rows, tests = [FORECASTS.to_frame()], [BACKTESTS.to_frame()]
     for measure in MEASURES:
         counted = counts(daily, lags, measure)
@@ -89,12 +86,12 @@ def _forecast(daily: pl.DataFrame, lags: pl.DataFrame, basis: str, made_at: date
         expected = expect(counted, len(counted.values) - 1)
         trials = backtest(counted)
         for level in LEVELS:
-            about = {"measure": measure, "level": level, "made_at": made_at}
+            about = {"measure": measure, "level": level}
             scores = score(trials, level)
             (served,) = (one for one in scores if one.served)
             if served.method in expected:
                 rows.append(_rows(counted, expected[served.method][:, LEVELS[level]], served, level, about))
-            tests.append(_tests(counted, scores, about | {"basis": basis}))
+            tests.append(_tests(counted, scores, about))
     return Forecast(pl.concat(rows), pl.concat(tests))
 
 

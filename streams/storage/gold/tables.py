@@ -17,7 +17,7 @@ NAMES: Final = (
     *(table.dataset for table in SOURCES),
     *("scores", "runs", "dead_letters"),
     *("applied", "clock", "run_plans", "run_pages", "run_merges", "run_failures"),
-    *("watermarks", "audits", "drifts", "schedules", "training_jobs"),
+    *("watermarks", "audits", "drifts", "schedules", "training_jobs", "forecasts", "forecast_backtests"),
 )
 
 

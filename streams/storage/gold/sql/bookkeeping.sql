@@ -196,3 +196,37 @@ create table if not exists training_jobs (
     field varchar,
     hint varchar
 );
+
+-- The newest forecast, of the 14 days after data_through: a row a measure, place and day; beat is null for the city.
+create table if not exists forecasts (
+    measure varchar not null,
+    level varchar not null,
+    beat integer,
+    "day" date not null,
+    expected double not null,
+    low_80 integer not null,
+    high_80 integer not null,
+    low_95 integer not null,
+    high_95 integer not null,
+    method varchar not null,
+    data_through date not null,
+    made_at timestamp not null
+);
+
+-- How each method did in its backtests: a row a measure, level and method, one of which is served.
+create table if not exists forecast_backtests (
+    measure varchar not null,
+    level varchar not null,
+    method varchar not null,
+    served boolean not null,
+    origins integer not null,
+    deviance double,
+    mae double,
+    coverage_80 double,
+    coverage_95 double,
+    days_known integer not null,
+    complete_through date,
+    note varchar, -- what is missing, if something is
+    basis varchar not null, -- what data it was made of
+    made_at timestamp not null
+);
