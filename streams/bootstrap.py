@@ -23,7 +23,7 @@ from agents.poll import poll, poll_ever
 from agents.schedule import schedule
 from agents.trace import list_dead, list_requests, list_schedules, list_trainings, note
 from streams import topics
-from streams.app import GOLD, WORKER, StreamApp
+from streams.app import GOLD, TRAINER, WORKER, StreamApp
 from streams.clock import tick
 from streams.delivery import retry
 from streams.errors import SettingError
@@ -162,6 +162,43 @@ async def run_gold(settings: Settings) -> None:
         app.consume_batches(topics.DEAD_LETTERS, DeadLetter, "lineage", partial(list_dead, gold=gold))
         keep_forecast = partial(expect, forecasts=Forecasts(objects), gold=gold)
         app.consume_batches(topics.FORECAST_READY, ForecastReady, "forecast", keep_forecast)
+        await app.run()
+
+
+async def run_trainer(settings: Settings) -> None:
+    """The `trainer` process: trains what is asked for, and asks for a first model. Several share the work."""
+    # Other processes are spared what only this one needs.
+    from agents.begin import begin_ever
+    from agents.train import train
+    from models.registry import Registry
+    from streams.cancellations import Cancellations
+    from streams.storage.gold.client import GoldClient
+
+    async with AsyncExitStack() as stack:
+        publisher = await _publisher(stack, settings)
+        objects = await _objects(stack, settings)
+        gold = await stack.enter_async_context(GoldClient(settings.gold))
+        emit = publisher.publish
+        registry = Registry(objects, emit)
+        cancelled = Cancellations(settings.broker)
+
+        app = StreamApp(TRAINER, settings, emit)
+        app.clock(cancelled.listen)
+        app.clock(partial(begin_ever, gold, registry, partial(app.owns, topics.TRAIN_REQUESTS), emit))
+        app.consume(
+            topics.TRAIN_REQUESTS,
+            TrainRequest,
+            "train",
+            partial(
+                train,
+                gold=gold,
+                registry=registry,
+                emit=emit,
+                cancelled=cancelled,
+                code_version=settings.code_version,
+            ),
+            seconds=None,  # a search takes as long as it was asked to
+        )
         await app.run()
 
 

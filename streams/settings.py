@@ -6,6 +6,7 @@ start with one line that names the variable.
 
 import secrets
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -77,6 +78,11 @@ class Settings(BaseSettings):
     def portal(self) -> str:
         """Base URL of the portal, without a slash at its end."""
         return str(self.portal_url).rstrip("/")
+
+    @property
+    def code_version(self) -> str:
+        """Which code this is: the version of the package, and the commit where it is told."""
+        return "+".join(filter(None, (version("crash-stream"), self.commit)))
 
     @property
     def gold_file(self) -> Path:

@@ -18,6 +18,7 @@ from streams.cli.lineage import lineage
 from streams.cli.options import data_dir, day
 from streams.cli.rebuild import rebuild
 from streams.cli.schedule import schedule
+from streams.cli.train import train
 from streams.cli.versions import compare, versions
 from streams.errors import CrashStreamError
 from streams.settings import Settings, load_settings
@@ -143,6 +144,15 @@ def gold(data_dir: Path | None) -> None:
 
 @main.command()
 @data_dir
+def trainer(data_dir: Path | None) -> None:
+    """Run a trainer: trains the models that are asked for, one at a time. Start as many as there is work for."""
+    from streams.bootstrap import run_trainer
+
+    _process("trainer", run_trainer, data_dir)
+
+
+@main.command()
+@data_dir
 def web(data_dir: Path | None) -> None:
     """Run the web app: pages and REST API."""
     from streams.bootstrap import run_web
@@ -196,6 +206,7 @@ def doctor(data_dir: Path | None) -> None:
 
 main.add_command(audit)
 main.add_command(rebuild)
+main.add_command(train)
 main.add_command(versions)
 main.add_command(compare)
 main.add_command(schedule)

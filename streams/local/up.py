@@ -165,6 +165,7 @@ def _plan(settings: Settings, city: City | None, data_dir: Path) -> tuple[Servic
     then = [
         _process("gold", environment, services.gold_port),
         _process("worker", environment, None),
+        _process("trainer", environment, None),
         _process("web", environment, services.web_port),
     ]
     return services, [first, then]
