@@ -9,20 +9,23 @@ Whoever has models in memory looks here; a message on `model-changes` only says 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from pydantic import AwareDatetime, BaseModel, Field
 
-from models.model import Model
 from streams.errors import BrokerUnavailable, ModelDamaged, ModelMissing, ObjectExists, ObjectMissing, RequestError
 from streams.publisher import Emit
 from streams.records import TARGETS, Algorithm, Promotion, Record, Target, Tier
 from streams.storage.objects import Objects
 from streams.topics import MODEL_CHANGES
+
+if TYPE_CHECKING:
+    from models.model import Model
 
 log = structlog.get_logger()
 
@@ -80,7 +83,7 @@ class Registry:
 
     async def save(
         self,
-        model: Model,
+        model: "Model",
         evaluation: BaseModel,
         card: str,
         origin: Origin,
@@ -92,16 +95,14 @@ class Registry:
 
         `metrics` are shown in lists; `reference` is what drift is measured against.
         """
-        try:
-            return await self.describe(model.version)
-        except ModelMissing:
-            pass
-        files = dict(await asyncio.to_thread(model.dump))
+        version, files = await asyncio.to_thread(_written, model)
+        with suppress(ModelMissing):
+            return await self.describe(version)
         files |= {EVALUATION: evaluation.model_dump_json().encode(), CARD: card.encode()}
         if reference is not None:
             files[REFERENCE] = reference.model_dump_json().encode()
         meta = Meta(
-            version=model.version,
+            version=version,
             target=model.target,
             tier=model.tier,
             algorithm=model.algorithm,
@@ -115,14 +116,12 @@ class Registry:
             files={name: sha256(body).hexdigest() for name, body in files.items()},
         )
         for name, body in files.items():
-            await self._objects.put(BUCKET, _key(model.version, name), body)
+            await self._objects.put(BUCKET, _key(version, name), body)
         try:
-            await self._objects.put(
-                BUCKET, _key(model.version, _META), meta.encode(), content_type=_JSON, if_absent=True
-            )
+            await self._objects.put(BUCKET, _key(version, _META), meta.encode(), content_type=_JSON, if_absent=True)
         except ObjectExists:  # somebody kept the same model meanwhile
-            return await self.describe(model.version)
-        log.info("model kept", version=model.version)
+            return await self.describe(version)
+        log.info("model kept", version=version)
         return meta
 
     async def describe(self, version: str) -> Meta:
@@ -155,15 +154,12 @@ class Registry:
         found = [meta for meta in await asyncio.gather(*map(describe, versions)) if meta]
         return sorted(found, key=lambda meta: (meta.trained_at, meta.version), reverse=True)
 
-    async def load(self, version: str) -> Model:
+    async def load(self, version: str) -> "Model":
         """The model itself, every file of it checked. Raises `ModelMissing` and `ModelDamaged`."""
         meta = await self.describe(version)
         names = [name for name in meta.files if name not in (EVALUATION, CARD, REFERENCE)]
         bodies = await asyncio.gather(*(self._file(meta, name) for name in names))
-        model = await asyncio.to_thread(Model.load, dict(zip(names, bodies, strict=True)))
-        if model.version != version:
-            raise _damaged(version, f"its files are those of {model.version}")
-        return model
+        return await asyncio.to_thread(_read, version, dict(zip(names, bodies, strict=True)))
 
     async def document(self, version: str, name: str) -> bytes:
         """`EVALUATION`, `CARD` or `REFERENCE` of a version. Raises `ModelMissing` and `ModelDamaged`."""
@@ -183,7 +179,7 @@ class Registry:
             newest[info.key.split("/")[1]] = info.key
         return {target: await self._promotion(newest[target]) for target in TARGETS if target in newest}
 
-    async def history(self, target: Target) -> list[Promotion]:
+    async def history(self, target: Target) -> Sequence[Promotion]:
         """Every promotion of a target, the first one first."""
         keys = [info.key async for info in self._objects.list(BUCKET, f"serving/{target}/")]
         return [await self._promotion(key) for key in keys]
@@ -257,7 +253,22 @@ class Registry:
         return body
 
 
-def _standing(chain: list[Promotion]) -> list[str]:
+def _written(model: "Model") -> tuple[str, dict[str, bytes]]:
+    return model.version, dict(model.dump())
+
+
+def _read(version: str, files: Mapping[str, bytes]) -> "Model":
+    # Whoever only asks what there is, as the web process at its start, is spared the libraries: they take seconds.
+    from models.model import Model
+
+    model = Model.load(files)
+    # A model that does not know its version works it out from all of its content: not on the event loop.
+    if model.version != version:
+        raise _damaged(version, f"its files are those of {model.version}")
+    return model
+
+
+def _standing(chain: Sequence[Promotion]) -> list[str]:
     """Versions that were promoted and not taken back; the last one serves."""
     standing: list[str] = []
     for promotion in chain:

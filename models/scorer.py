@@ -5,13 +5,12 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import aclosing
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import structlog
 
 from models.features import KEY, build
-from models.model import Model
 from models.registry import Registry
 from streams.domain.clean import GoldFrames
 from streams.errors import CrashStreamError, ModelError, ModelMissing
@@ -19,6 +18,9 @@ from streams.listener import beats
 from streams.records import Target
 from streams.storage.gold.scores import CONTRIBUTIONS, SCHEMA
 from streams.topics import MODEL_CHANGES
+
+if TYPE_CHECKING:
+    from models.model import Model
 
 log = structlog.get_logger()
 
@@ -36,11 +38,11 @@ class Scorer:
         self._models: Mapping[Target, Model] = MappingProxyType({})
 
     @property
-    def models(self) -> Mapping[Target, Model]:
+    def models(self) -> "Mapping[Target, Model]":
         """The serving models, as they are now."""
         return self._models
 
-    def model(self, target: Target) -> Model:
+    def model(self, target: Target) -> "Model":
         """The serving model. Raises `ModelMissing` while there is none."""
         try:
             return self._models[target]
@@ -94,7 +96,7 @@ class Scorer:
         return await asyncio.to_thread(_score, models, frames, explain_since)
 
 
-def _score(models: Collection[Model], frames: GoldFrames, explain_since: datetime | None) -> pl.DataFrame:
+def _score(models: "Collection[Model]", frames: GoldFrames, explain_since: datetime | None) -> pl.DataFrame:
     features = build(frames.crashes, frames.vehicles, frames.people)
     recent = pl.col("crash_date") >= (explain_since or datetime.max)
     explained = features[KEY].is_in(frames.crashes.filter(recent)[KEY].implode())
