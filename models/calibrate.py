@@ -46,7 +46,7 @@ class Calibration:
         raw, label = np.asarray(raw, dtype=np.float64), np.asarray(label, dtype=np.bool_)
         if min(label.sum(), (~label).sum()) < _FOLDS:
             raise DataTooThin(
-                f"{label.sum():,} of {len(label):,} rows to calibrate on are positive; of each class {_FOLDS} are needed",
+                f"{label.sum():,} of {len(label):,} rows to calibrate on are positive; {_FOLDS} of each class are needed",
                 field="label",
                 hint="take a longer period",
             )
@@ -72,7 +72,7 @@ class Calibration:
             a, b, c = self.values
             raw = np.clip(raw, _RAW, 1 - _RAW)
             probability = expit(a * np.log(raw) - b * np.log1p(-raw) + c)
-        return np.clip(probability, _SURE, 1 - _SURE)
+        return np.asarray(np.clip(probability, _SURE, 1 - _SURE), dtype=np.float64)
 
     def to_json(self) -> str:
         """As JSON; `from_json` gives an equal one."""

@@ -150,7 +150,7 @@ class Model:
 
     @classmethod
     def load(cls, files: Mapping[str, bytes]) -> Self:
-        """Read what `dump` gave. Raises `ModelDamaged` for anything else: a file missing, one too many, a byte changed."""
+        """Read what `dump` gave. Raises `ModelDamaged` when a file is missing, one too many, or a byte changed."""
         manifest = _read(files)
         rest = {name: body for name, body in files.items() if name not in (MANIFEST, _ENCODING, _CALIBRATION)}
         encoding = Encoding.from_json(files[_ENCODING])

@@ -23,9 +23,7 @@ def threshold_for(
     Raises `RequestError` for a share or cost that cannot be, or both; `DataTooThin` when no row is positive.
     """
     if recall is not None and cost is not None:
-        raise RequestError(
-            "a threshold for a recall and for a cost", field="cost", hint="give recall or cost, not both"
-        )
+        raise RequestError("both a recall and a cost", field="cost", hint="give recall or cost, not both")
     if cost is not None:
         if not 0 < cost < float("inf"):
             raise RequestError(

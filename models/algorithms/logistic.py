@@ -90,7 +90,7 @@ def fit(
     """Minimise by L-BFGS. As `protocol.Fit` says; there is no score before the end."""
     weight = protocol.weights(label, weight, params.balance)
     mean, scale = _moments(matrix)
-    known, lacking = (part.astype(np.float32) for part in standardised(matrix, mean, scale))
+    known, lacking = standardised(matrix, mean, scale)
     gaps = np.flatnonzero(lacking.any(axis=0))
     design = np.hstack([known, lacking[:, gaps]])
     ridge = 1 / (params.C * len(label))
@@ -126,7 +126,7 @@ def fit(
 def standardised(matrix: Matrix, mean: Floats, scale: Floats) -> tuple[Matrix, Matrix]:
     """Both (rows, columns): standardised values, 0 where missing; and 1 where missing."""
     lacking = np.isnan(matrix)
-    known = np.clip((matrix - mean.astype(np.float32)) / scale.astype(np.float32), -_FAR, _FAR)
+    known = ((matrix - mean.astype(np.float32)) / scale.astype(np.float32)).clip(-_FAR, _FAR)
     known[lacking] = 0
     return known, lacking.astype(np.float32)
 

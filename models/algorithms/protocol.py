@@ -37,6 +37,9 @@ class Hyperparameters(BaseModel):
     )
 
 
+AnyHyperparameters = Hyperparameters  # `Algorithm` has a member of the same name
+
+
 class Fitted(Protocol):
     """A fitted classifier. Safe to use from several threads at once."""
 
@@ -58,7 +61,7 @@ class Algorithm(Protocol):
     """A module of this package."""
 
     @property
-    def Hyperparameters(self) -> type[Hyperparameters]:  # noqa: N802  # a class, as a module has it
+    def Hyperparameters(self) -> type[AnyHyperparameters]:  # noqa: N802  # a class, as a module has it
         """What the algorithm can be told."""
 
     @property
@@ -70,7 +73,7 @@ class Algorithm(Protocol):
         """Read what `Fitted.dump` gave; raises `ModelDamaged`."""
 
     @property
-    def space(self) -> Callable[[optuna.Trial], Hyperparameters]:
+    def space(self) -> Callable[[optuna.Trial], AnyHyperparameters]:
         """Where a search looks."""
 
 
@@ -90,7 +93,8 @@ class Fit(Protocol):
         on_progress: OnProgress,
         *,
         threads: int = 1,
-    ) -> Fitted: ...
+    ) -> Fitted:
+        """Fit."""
 
 
 def weights(label: Labels, weight: Floats | None, balance: bool) -> Floats:
