@@ -32,15 +32,16 @@ def weekdays(first: date, days: Days) -> Days:
     return (first.weekday() + days) % 7
 
 
-def features(first: date, days: Days) -> Floats:
-    """Weekdays, harmonics of the year, holidays: a row for each of `days`, counted from `first`."""
+def features(first: date, days: Days, *, seasons: bool) -> Floats:
+    """Weekdays, holidays, and harmonics of the year if asked for: a row for each of `days`, counted from `first`."""
     dates = [first + timedelta(days=int(day)) for day in days]
-    year = np.array([2 * np.pi * (day.timetuple().tm_yday - 1) / 365.25 for day in dates])
-    turns = np.arange(1, _HARMONICS + 1) * year[:, None]
-    holiday = [[day == that for that in holidays(day.year)] for day in dates]
-    return np.hstack(
-        [np.eye(7)[weekdays(first, days)], np.sin(turns), np.cos(turns), np.array(holiday, dtype=np.float64)]
-    )
+    holiday = np.array([[day == that for that in holidays(day.year)] for day in dates], dtype=np.float64)
+    columns = [np.eye(7)[weekdays(first, days)], holiday]
+    if seasons:
+        year = np.array([2 * np.pi * (day.timetuple().tm_yday - 1) / 365.25 for day in dates])
+        turns = np.arange(1, _HARMONICS + 1) * year[:, None]
+        columns += [np.sin(turns), np.cos(turns)]
+    return np.hstack(columns)
 
 
 def _nth(year: int, month: int, weekday: int, n: int) -> date:

@@ -19,6 +19,8 @@ LEAST_DAYS: Final = 56
 # The level is the mean of whole weeks: of four, and of a quarter and a year, towards which it returns.
 _LEVELS: Final = (28, 91, 364)
 _RECENT: Final = 364
+# Before a year and the four weeks of a level were seen, a season is not to be told from a trend.
+_SEASONS: Final = 364 + 28
 # Each day is learned from as if it were so many days ahead, beyond the days that were not complete.
 _LEADS: Final = (1, 7, 14)
 # Weight of the prior in crashes: effects are about 0.1 where the counts spread four times as far as Poisson's.
@@ -44,10 +46,13 @@ def _city(past: Past, days: Days) -> Floats:
         now = np.full(len(days), np.nanmean(counts[np.flatnonzero(np.isfinite(counts))[-28:]]))
     if not len(rows):
         return now
+    seasons = len(past) >= _SEASONS
     # The weights make this the likelihood of the counts, given the level.
     fitted = PoissonRegressor(alpha=_PRIOR * len(_LEADS) / level.sum(), solver="newton-cholesky", max_iter=50)
-    fitted.fit(np.hstack([calendar.features(past.first, rows), longer]), counts[rows] / level, sample_weight=level)
-    ahead: Floats = now * fitted.predict(np.hstack([calendar.features(past.first, days), longer_now]))
+    known = np.hstack([calendar.features(past.first, rows, seasons=seasons), longer])
+    fitted.fit(known, counts[rows] / level, sample_weight=level)
+    coming = np.hstack([calendar.features(past.first, days, seasons=seasons), longer_now])
+    ahead: Floats = now * fitted.predict(coming)
     return ahead
 
 
