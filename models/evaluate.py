@@ -37,6 +37,7 @@ SMALL_ROWS: Final = 200
 SMALL_OF_CLASS: Final = 20
 # A probability of exactly 0 or 1 would make the log loss of one wrong row infinite.
 _LEAST: Final = 1e-6
+_DRAWS: Final = 500  # of the noise of calibration gaps
 _Z: Final = NormalDist().inv_cdf(0.975)
 
 
@@ -273,11 +274,10 @@ def evaluate(
             raise RequestError(f"{len(column)} values for {len(label)} rows", field=field, hint="give one a row")
     sample = Sample.of(probability, label, threshold)
     rows = len(sample.label)
-    even = np.ones(rows)
-    found, gaps = sample.metrics(even), sample.gaps(even)
-    drawn = [(sample.metrics(weight), sample.gaps(weight)) for weight in resamples(rows, count, seed)]
-    metrics = {name: interval(found[name], np.array([values[name] for values, _ in drawn])) for name in METRICS}
-    metrics["ece"] = ece_interval(gaps, np.array([of_bins for _, of_bins in drawn]) - gaps)
+    found = sample.metrics(np.ones(rows))
+    drawn = [sample.metrics(weight) for weight in resamples(rows, count, seed)]
+    metrics = {name: interval(found[name], np.array([values[name] for values in drawn])) for name in METRICS}
+    metrics["ece"] = ece_interval(sample, seed)
     given = np.asarray(probability, dtype=np.float64), np.asarray(label, dtype=np.bool_)
     auc = found["roc_auc"]
     return Evaluation(
@@ -305,30 +305,34 @@ def interval(value: float, drawn: Floats) -> Metric:
     return Metric(value=value, low=min(float(low), value), high=max(float(high), value))
 
 
-def ece_interval(gaps: Floats, noise: Floats) -> Metric:
+def ece_interval(sample: Sample, seed: int) -> Metric:
     """The interval of the calibration error, a sum of absolute gaps.
 
-    `gaps` (bins) as found, `noise` (resamples, bins) by how much chance moves them. Chance makes gaps where there are
-    none, so resampled errors are too large as a rule. Instead, the interval holds each error t * ECE for which gaps of
-    t times the size found, with noise, give an error like the one found.
+    Chance makes gaps where there are none, so errors of resamples are too large as a rule, and their percentiles would
+    not do. Instead, the interval holds each error t * ECE for which gaps of t times the size found, with as much noise
+    as the rows have, give an error like the one found. Levels are a little wider than 95 %, since which bins have the
+    gaps is a guess as well; so it covers what it claims.
     """
+    rows = len(sample.label)
+    gaps, error = sample.gaps(np.ones(rows)), np.sqrt(np.add.reduceat(sample.square, sample.bins)) / rows
     found = float(np.abs(gaps).sum())
+    noise = error * np.random.default_rng(seed).standard_normal((_DRAWS, len(gaps)))
+    noise = np.concatenate([noise, -noise])
 
     def quantile(t: float, level: float) -> float:
         return float(np.quantile(np.abs(t * gaps + noise).sum(axis=1), level))
 
-    def largest(level: float, low: float, high: float) -> float:
+    def largest(level: float) -> float:
         """The largest t whose `level` quantile is still below what was found."""
-        for _ in range(30):
+        low, high = 0.0, 2 + 2 * float(noise.max()) * len(gaps) / found
+        for _ in range(16):
             middle = (low + high) / 2
             low, high = (middle, high) if quantile(middle, level) <= found else (low, middle)
         return low
 
     if found == 0:
-        return Metric(value=0.0, low=0.0, high=quantile(0.0, 0.975))
-    top = 2 + 2 * quantile(0.0, 0.975) / found
-    low = largest(0.975, 0.0, top) if quantile(0.0, 0.975) <= found else 0.0
-    return Metric(value=found, low=min(low, 1.0) * found, high=max(largest(0.025, 0.0, top), 1.0) * found)
+        return Metric(value=0.0, low=0.0, high=quantile(0.0, 0.985))
+    return Metric(value=found, low=min(largest(0.985), 1.0) * found, high=max(largest(0.015), 1.0) * found)
 
 
 def roc_auc(probability: Floats, label: Flags) -> tuple[float, float] | None:
