@@ -4,7 +4,7 @@ The only place that knows which implementation stands behind which name.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -131,7 +131,12 @@ async def run_worker(settings: Settings) -> None:
 
 
 async def run_gold(settings: Settings) -> None:
-    """The `gold` process: the one owner of the DuckDB file. Loads, keeps lineage, answers queries."""
+    """The `gold` process: the one owner of the DuckDB file. Loads, scores, keeps lineage, answers queries."""
+    # Other processes are spared what only this one needs.
+    from agents.score import Scoring
+    from models.registry import Registry
+    from models.scorer import Scorer
+
     async with AsyncExitStack() as stack:
         gold = await asyncio.to_thread(Gold.open, settings.gold_file)
         stack.callback(gold.close)
@@ -148,12 +153,15 @@ async def run_gold(settings: Settings) -> None:
         log.info("caught up with Silver", months=behind)
 
         app = StreamApp(GOLD, settings, emit)
-        app.consume_batches(
-            topics.SILVER_READY,
-            SilverReady,
-            "load",
-            partial(load, silver=versions, gold=gold, bronze=archive, emit=emit),
-        )
+        scorer = Scorer(Registry(objects, emit))
+        scoring = Scoring(gold, scorer, emit)
+
+        async def load_and_score(ready: Sequence[SilverReady]) -> None:
+            scoring.changed(await load(ready, versions, gold, archive, emit))
+
+        app.consume_batches(topics.SILVER_READY, SilverReady, "load", load_and_score)
+        app.clock(partial(scorer.follow, settings.broker, scoring.look))
+        app.clock(scoring.run)
         app.consume_batches(topics.SCHEDULE_CHANGES, ScheduleChange, "lineage", partial(list_schedules, gold=gold))
         app.clock(partial(expire_hourly, versions, timedelta(days=settings.keep_versions_days)))
         app.consume_batches(topics.RUN_EVENTS, RunEvent, "lineage", partial(note, gold=gold))
@@ -169,6 +177,7 @@ async def run_trainer(settings: Settings) -> None:
     """The `trainer` process: trains what is asked for, and asks for a first model. Several share the work."""
     # Other processes are spared what only this one needs.
     from agents.begin import begin_ever
+    from agents.forecast import forecast_ever
     from agents.train import train
     from models.registry import Registry
     from streams.cancellations import Cancellations
@@ -185,6 +194,7 @@ async def run_trainer(settings: Settings) -> None:
         app = StreamApp(TRAINER, settings, emit)
         app.clock(cancelled.listen)
         app.clock(partial(begin_ever, gold, registry, partial(app.owns, topics.TRAIN_REQUESTS), emit))
+        app.clock(partial(forecast_ever, gold, Forecasts(objects), partial(app.owns, topics.TRAIN_REQUESTS), emit))
         app.consume(
             topics.TRAIN_REQUESTS,
             TrainRequest,
