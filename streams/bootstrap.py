@@ -195,6 +195,7 @@ async def run_trainer(settings: Settings) -> None:
         app.clock(cancelled.listen)
         app.clock(partial(begin_ever, gold, registry, partial(app.owns, topics.TRAIN_REQUESTS), emit))
         app.clock(partial(forecast_ever, gold, Forecasts(objects), partial(app.owns, topics.TRAIN_REQUESTS), emit))
+        app.clock(partial(forecast_ever, gold, Forecasts(objects), partial(app.owns, topics.TRAIN_REQUESTS), emit))
         app.consume(
             topics.TRAIN_REQUESTS,
             TrainRequest,
