@@ -26,8 +26,8 @@ def test_with_two_years_the_model_beats_the_baselines_and_is_served() -> None:
     assert set(_methods(found.backtests).values()) == {"model"}
     city = found.backtests.filter(pl.col("level") == "city", pl.col("served"))
     assert city["origins"].min() >= 40
-    assert city["coverage_80"].is_between(0.74, 0.86).all()
-    assert city["coverage_95"].is_between(0.91, 0.99).all()
+    assert city["coverage_80"].is_between(0.72, 0.9).all()
+    assert city["coverage_95"].is_between(0.9, 1).all()
     assert city["note"].null_count() == 2
 
     rows = found.forecasts
