@@ -195,7 +195,6 @@ async def run_trainer(settings: Settings) -> None:
         app.clock(cancelled.listen)
         app.clock(partial(begin_ever, gold, registry, partial(app.owns, topics.TRAIN_REQUESTS), emit))
         app.clock(partial(forecast_ever, gold, Forecasts(objects), partial(app.owns, topics.TRAIN_REQUESTS), emit))
-        app.clock(partial(forecast_ever, gold, Forecasts(objects), partial(app.owns, topics.TRAIN_REQUESTS), emit))
         app.consume(
             topics.TRAIN_REQUESTS,
             TrainRequest,
@@ -218,9 +217,12 @@ async def run_web(settings: Settings) -> None:
     # Other processes are spared what only this one needs: a worker with Dash in it is twice as large.
     import uvicorn
 
+    from models.registry import Registry
+    from models.scorer import Scorer
     from monitoring.health import Health
     from streams.storage.gold.client import GoldClient
     from webapp.app import create_app
+    from webapp.models import Models
 
     async with (
         Publisher(settings.broker) as publisher,
@@ -228,9 +230,18 @@ async def run_web(settings: Settings) -> None:
         Health(settings) as health,
         store(settings) as objects,
     ):
-        app = create_app(settings, gold, publisher.publish, health, publisher.republish, Silver(objects))
+        emit = publisher.publish
+        registry = Registry(objects, emit)
+        scorer = Scorer(registry)
+        models = Models(registry, scorer)
+        app = create_app(settings, gold, emit, health, publisher.republish, Silver(objects), models)
         config = uvicorn.Config(app, settings.web_host, settings.web_port, log_config=None, access_log=False)
-        await uvicorn.Server(config).serve()
+        following = asyncio.create_task(scorer.follow(settings.broker))
+        try:
+            await uvicorn.Server(config).serve()
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
 
 
 def store(settings: Settings) -> S3Objects:

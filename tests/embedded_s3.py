@@ -59,7 +59,7 @@ async def shared_objects() -> AsyncIterator[S3Objects]:
 
     A store of its own costs a test more than most tests take.
     """
-    async with _shared_store().client() as objects:
+    async with shared_store().client() as objects:
         await objects.ensure_buckets(BUCKETS)
         for bucket in BUCKETS:
             await objects.delete(bucket, [info.key async for info in objects.list(bucket)])
@@ -67,8 +67,8 @@ async def shared_objects() -> AsyncIterator[S3Objects]:
 
 
 @cache
-def _shared_store() -> Store:
-    """It lives on a loop of its own, as tests' loops end before it does."""
+def shared_store() -> Store:
+    """The store of `shared_objects`. It lives on a loop of its own, as tests' loops end before it does."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
     folder = tempfile.TemporaryDirectory(prefix="crash-stream-s3-")

@@ -20,6 +20,7 @@ from streams.storage.gold.client import GoldClient
 from streams.storage.silver import Silver
 from webapp import api
 from webapp.errors import handle_errors
+from webapp.models import Models
 from webapp.pages import home, reference
 from webapp.pages.shell import shell
 from webapp.security import Guard, content_policy, writer
@@ -35,7 +36,13 @@ Every error has the same envelope: `{"error": {"code", "message", "field", "hint
 
 
 def create_app(
-    settings: Settings, gold: GoldClient, emit: Emit, health: Health, republish: Republish, silver: Silver
+    settings: Settings,
+    gold: GoldClient,
+    emit: Emit,
+    health: Health,
+    republish: Republish,
+    silver: Silver,
+    models: Models,
 ) -> FastAPI:
     """The app over parts that are already open; whoever opened them closes them.
 
@@ -69,6 +76,11 @@ def create_app(
     app.include_router(api.lineage.routes(gold))
     app.include_router(api.dead_letters.routes(gold, republish, emit, writer(settings)))
     app.include_router(api.schedule.routes(gold, emit, writer(settings)))
+    app.include_router(api.forecast.routes(gold))
+    app.include_router(api.model.routes(models, writer(settings)))
+    app.include_router(api.predict.routes(models))
+    app.include_router(api.predict_from_gold.routes(models, gold))
+    app.include_router(api.training.routes(gold, emit, writer(settings)))
 
     @app.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     async def no_such_route(path: str) -> None:

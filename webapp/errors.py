@@ -13,6 +13,7 @@ from streams.errors import (
     CrashStreamError,
     GoldBusy,
     GoldUnavailable,
+    ModelMissing,
     QueryLimit,
     QueryRefused,
     RequestError,
@@ -75,6 +76,7 @@ class ApiError(Exception):
 STATUS_OF: Final[tuple[tuple[type[CrashStreamError], int], ...]] = (
     (QueryRefused, 400),
     (RowMissing, 404),
+    (ModelMissing, 404),
     (QueryLimit, 422),
     (RequestError, 422),
 )

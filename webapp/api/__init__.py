@@ -1,5 +1,35 @@
 """The REST API: a router a subject."""
 
-from webapp.api import audit, dead_letters, fetch, gold, health, lineage, runs, schedule, versions
+from webapp.api import (
+    audit,
+    dead_letters,
+    fetch,
+    forecast,
+    gold,
+    health,
+    lineage,
+    model,
+    predict,
+    predict_from_gold,
+    runs,
+    schedule,
+    training,
+    versions,
+)
 
-__all__ = ["audit", "dead_letters", "fetch", "gold", "health", "lineage", "runs", "schedule", "versions"]
+__all__ = [
+    "audit",
+    "dead_letters",
+    "fetch",
+    "forecast",
+    "gold",
+    "health",
+    "lineage",
+    "model",
+    "predict",
+    "predict_from_gold",
+    "runs",
+    "schedule",
+    "training",
+    "versions",
+]

@@ -37,7 +37,7 @@ async def as_response(answer: Answer, form: Format) -> Response:
 
 def _encoded(answer: Answer, form: Format) -> bytes:
     if form == "csv":
-        return _csv(answer.table)
+        return as_csv(answer.table)
     if form == "arrow":
         return _arrow(answer.table)
     return _json(answer)
@@ -55,14 +55,14 @@ def _json(answer: Answer) -> bytes:
     return to_json(body, inf_nan_mode="null", bytes_mode="base64", fallback=str)
 
 
-def _csv(table: pa.Table) -> bytes:
-    """CSV with a header; lists and structs, which CSV has no notion of, as JSON."""
+def as_csv(table: pa.Table, *, header: bool = True) -> bytes:
+    """CSV; lists and structs, which CSV has no notion of, as JSON."""
     for index, field in enumerate(table.schema):
         if pa.types.is_nested(field.type):
             texts = [None if value is None else to_json(value).decode() for value in table.column(index).to_pylist()]
             table = table.set_column(index, field.name, pa.array(texts, pa.string()))
     buffer = io.BytesIO()
-    pyarrow.csv.write_csv(table, buffer)
+    pyarrow.csv.write_csv(table, buffer, pyarrow.csv.WriteOptions(include_header=header))
     return buffer.getvalue()
 
 

@@ -1,5 +1,6 @@
 """A Gold filled once, served with the web app to every test of this folder."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from tests.integration.webapp.sample import write_sample
 from tests.integration.webapp.serving import Outbox, nowhere, serve_gold, serve_web
+from tests.integration.webapp.trained import City, Served, made_city, serve_city
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +33,22 @@ async def api(sample: Path, tmp_path: Path, outbox: Outbox) -> AsyncIterator[aio
         aiohttp.ClientSession(url) as session,
     ):
         yield session
+
+
+@pytest.fixture(scope="session")
+def city(tmp_path_factory: pytest.TempPathFactory) -> City:
+    return asyncio.run(made_city(tmp_path_factory.mktemp("city")))
+
+
+@pytest.fixture
+async def served(city: City, tmp_path: Path) -> AsyncIterator[Served]:
+    """The app over a city with two models."""
+    async with serve_city(city, tmp_path, trained=True) as served:
+        yield served
+
+
+@pytest.fixture
+async def untrained(city: City, tmp_path: Path) -> AsyncIterator[Served]:
+    """The app over a city without a model."""
+    async with serve_city(city, tmp_path, trained=False) as served:
+        yield served

@@ -10,6 +10,8 @@ from pathlib import Path
 import uvicorn
 from aiohttp import web
 
+from models.registry import Registry
+from models.scorer import Scorer
 from monitoring.health import Health
 from streams.bootstrap import store
 from streams.publisher import Emit, Publisher, Republish
@@ -21,6 +23,7 @@ from streams.storage.gold.server import create_app as create_gold_app
 from streams.storage.silver import Silver
 from streams.topics import Topic
 from webapp.app import create_app
+from webapp.models import Models
 
 TOKEN = "a-token-for-tests"
 
@@ -89,8 +92,11 @@ async def serve_web(settings: Settings, emit: Emit, republish: Republish | None 
     async with AsyncExitStack() as stack:
         gold = await stack.enter_async_context(GoldClient(settings.gold))
         health = await stack.enter_async_context(Health(settings))
-        silver = Silver(await stack.enter_async_context(store(settings)))
-        app = create_app(settings, gold, emit, health, republish or Publisher(settings.broker).republish, silver)
+        objects = await stack.enter_async_context(store(settings))
+        registry = Registry(objects, emit)
+        models = Models(registry, Scorer(registry))
+        again = republish or Publisher(settings.broker).republish
+        app = create_app(settings, gold, emit, health, again, Silver(objects), models)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
         with socket.create_server(("127.0.0.1", 0)) as listener:
             serving = asyncio.create_task(server.serve([listener]))

@@ -1,0 +1,88 @@
+"""A simulated city in Gold, and two models really trained on it: made once, and given to each test as they were."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from agents.train import train
+from models.registry import BUCKET, Meta, Registry
+from streams.records import TrainRequest
+from streams.storage.gold import Gold
+from streams.storage.gold.client import GoldClient
+from tests.city_gold import city_changes
+from tests.embedded_s3 import shared_objects, shared_store
+from tests.integration.webapp.serving import TOKEN, Outbox, nowhere, serve_gold, serve_web
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+REPORT = TrainRequest(request_id="report", tier="report", algorithm="lightgbm")
+SCENE = TrainRequest(request_id="scene", tier="at-scene", algorithm="logistic", promote="never")
+
+
+@dataclass(frozen=True)
+class City:
+    """A Gold, and the registry's objects with two models for `injury`, of which `report` serves."""
+
+    gold: Path
+    objects: Mapping[str, bytes]
+    report: Meta
+    scene: Meta
+
+
+async def made_city(folder: Path) -> City:
+    """Fill a Gold under ``folder``, and train on it."""
+    path = folder / "gold.duckdb"
+    gold = Gold.open(path)
+    gold.load(city_changes(11, date(2025, 1, 1), date(2025, 4, 1), 4_000))
+    gold.close()
+    outbox = Outbox()
+    async with (
+        serve_gold(path) as served,
+        GoldClient(f"http://127.0.0.1:{served.port}") as client,
+        shared_objects() as objects,
+    ):
+        registry = Registry(objects, outbox)
+        for request in (REPORT, SCENE):
+            await train(request, client, registry, outbox, (), "0.1.0")
+        metas = {meta.origin.request_id: meta for meta in await registry.list()}
+        assert metas.keys() == {"report", "scene"}, [record for _, record in outbox.records][-1]
+        bodies = {info.key: (await objects.get(BUCKET, info.key))[0] async for info in objects.list(BUCKET)}
+    return City(path, bodies, metas["report"], metas["scene"])
+
+
+@dataclass
+class Served:
+    """The app over the city."""
+
+    api: aiohttp.ClientSession
+    outbox: Outbox
+    report: Meta
+    scene: Meta
+
+    async def ask(self, method: str, path: str, status: int, body: Any = None, headers: Any = BEARER) -> dict[str, Any]:
+        async with self.api.request(method, f"/api/model/{path}", json=body, headers=headers) as response:
+            answer: dict[str, Any] = await response.json()
+            assert response.status == status, answer
+            return answer
+
+
+@asynccontextmanager
+async def serve_city(city: City, folder: Path, *, trained: bool) -> AsyncIterator[Served]:
+    """Serve the city, with its models or without."""
+    outbox, store = Outbox(), shared_store()
+    async with shared_objects() as objects, serve_gold(city.gold) as gold:
+        for key, body in city.objects.items() if trained else ():
+            await objects.put(BUCKET, key, body)
+        settings = nowhere(
+            folder,
+            gold_port=gold.port,
+            s3_endpoint_url=store.endpoint_url,
+            s3_access_key=store.access_key,
+            s3_secret_key=store.secret_key,
+        )
+        async with serve_web(settings, outbox) as url, aiohttp.ClientSession(url) as api:
+            yield Served(api, outbox, city.report, city.scene)
