@@ -1,0 +1,2 @@
+select min("day")::varchar as "first", max("day")::varchar as "last" from forecasts
+where measure = coalesce($measure, measure)
