@@ -1,10 +1,11 @@
 """Gold → `train-requests`: ask for the first model of a target, as soon as enough outcomes are known."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Any, Final, Never
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Never
 
 import structlog
 
@@ -35,7 +36,15 @@ MATURE: Final = """
         count(injury_severe) as injury_severe_labels, count(*) filter (where injury_severe) as injury_severe_positives
     from crashes where crash_date < $before::timestamp
 """
-ASKED: Final = "select request_id, ended_at is not null as ended from training_jobs where request_id like 'first-%'"
+KNOWN: Final = "select request_id, ended_at is not null as ended from training_jobs where request_id like 'first-%'"
+
+
+@dataclass(frozen=True)
+class First:
+    """The training of a first model; `asked` once Gold lists it."""
+
+    request: TrainRequest
+    asked: bool
 
 
 async def begin_ever(gold: GoldClient, registry: Registry, owns: Callable[[], bool], emit: Emit) -> Never:
@@ -43,12 +52,23 @@ async def begin_ever(gold: GoldClient, registry: Registry, owns: Callable[[], bo
     while True:
         if owns():
             with suppress(CrashStreamError):  # what is away comes back
-                await begin(gold, registry, emit, datetime.now(CHICAGO))
+                await begin(gold, registry, emit, datetime.now(UTC))
         await asyncio.sleep(LOOK_SECONDS)
 
 
 async def begin(gold: GoldClient, registry: Registry, emit: Emit, now: datetime) -> list[TrainRequest]:
-    """Ask for the first model of each target that has none though it could have; returns the requests.
+    """Ask for the first models that there could be and are not asked for; returns the requests."""
+    asked = []
+    for first in await first_trainings(gold, registry, now):
+        if not first.asked:
+            await emit(TRAIN_REQUESTS, first.request)
+            log.info("asked for a first model", request_id=first.request.request_id)
+            asked.append(first.request)
+    return asked
+
+
+async def first_trainings(gold: GoldClient, registry: Registry, now: datetime) -> list[First]:
+    """Trainings of targets without a model that could have one, and that have not ended.
 
     The request's id says how many labels there were, in powers of two: asking again is the same request, and where a
     training failed there will be another when there are twice as many.
@@ -57,26 +77,19 @@ async def begin(gold: GoldClient, registry: Registry, emit: Emit, now: datetime)
     lacking = [target for target in TARGETS if target not in serving]
     if not lacking:
         return []
-    asked = {row["request_id"]: row["ended"] for row in (await gold.query(ASKED)).table.to_pylist()}
-    requests = []
-    for target in lacking:
-        request = TrainRequest(request_id="first", target=target, maturity_days=MATURITY_DAYS)
-        before = (now - timedelta(days=request.maturity_days)).replace(tzinfo=None)
-        (found,) = (await gold.query(MATURE, parameters={"before": before.isoformat()})).table.to_pylist()
-        request_id = _request_id(target, found, asked)
-        if request_id is not None:
-            requests.append(request.model_copy(update={"request_id": request_id}))
-    for request in requests:
-        await emit(TRAIN_REQUESTS, request)
-        log.info("asked for a first model", request_id=request.request_id)
-    return requests
+    before = (now.astimezone(CHICAGO) - timedelta(days=MATURITY_DAYS)).replace(tzinfo=None)
+    (found,) = (await gold.query(MATURE, parameters={"before": before.isoformat()})).table.to_pylist()
+    known = {row["request_id"]: row["ended"] for row in (await gold.query(KNOWN)).table.to_pylist()}
+    return [first for target in lacking if (first := _first(target, found, known))]
 
 
-def _request_id(target: Target, found: dict[str, Any], asked: dict[str, bool]) -> str | None:
+def _first(target: Target, found: Mapping[str, int], known: Mapping[str, bool]) -> First | None:
     labels, positives = found[f"{target}_labels"], found[f"{target}_positives"]
     if labels < LEAST_LABELS or positives < LEAST_POSITIVES[target] or (found["backfills"] and labels < PLENTY):
         return None
     prefix = f"first-{target}-"
     request_id = f"{prefix}{(labels // LEAST_LABELS).bit_length()}"
-    under_way = any(not ended for known, ended in asked.items() if known.startswith(prefix))
-    return None if request_id in asked or under_way else request_id
+    if known.get(request_id):
+        return None
+    under_way = any(not ended for other, ended in known.items() if other.startswith(prefix))
+    return First(TrainRequest(request_id=request_id, target=target, maturity_days=MATURITY_DAYS), asked=under_way)

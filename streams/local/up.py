@@ -5,11 +5,15 @@ import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
+from agents.begin import first_trainings
+from models.registry import Registry
 from monitoring.health import check_all
+from streams.bootstrap import store
 from streams.console import RUNS, follow, gold_grid, report, runs_grid
 from streams.errors import GoldUnavailable
 from streams.local.lock import DataDirLock
@@ -18,6 +22,7 @@ from streams.local.process import Part
 from streams.local.s3 import GRPC, PREFERRED_PORT, embedded_s3
 from streams.local.services import Services, secrets, services_file, write_private
 from streams.local.supervisor import Event, State, Supervisor
+from streams.publisher import Publisher
 from streams.settings import Settings
 from streams.storage.gold.client import GoldClient
 
@@ -25,6 +30,7 @@ BROKER_PORT = 9092
 PORTAL_PORT = 8020
 CRASHES_A_DAY = 300
 HISTORY_DAYS = 30
+TRAINED_SECONDS = 0.5
 
 console = Console()
 
@@ -114,12 +120,24 @@ async def _ingest_once(settings: Settings) -> int:
     async with GoldClient(settings.gold) as gold:
         for run_id in await _open_runs(gold):
             code |= report(await follow(gold, run_id))
+        await _first_models(settings, gold)
         console.print(await gold_grid(gold))
         console.print(runs_grid((await gold.query(RUNS)).table.to_pylist()))
     ill = [check for check in await check_all(settings) if not check.ok]
     for check in ill:
         console.print(f"[yellow]{check.part}[/]: {check.detail}")
     return code
+
+
+async def _first_models(settings: Settings, gold: GoldClient) -> None:
+    """Wait until the models are trained that the trainer asks for by itself."""
+    async with store(settings) as objects, Publisher(settings.broker) as publisher:
+        registry = Registry(objects, publisher.publish)
+        while True:
+            with suppress(GoldUnavailable):
+                if not await first_trainings(gold, registry, datetime.now(UTC)):
+                    return
+            await asyncio.sleep(TRAINED_SECONDS)
 
 
 async def _open_runs(gold: GoldClient) -> list[str]:
