@@ -180,7 +180,7 @@ class Sample:
         brier = float((weight * self.square).sum()) / total
         pairs = float((misses * (at - step / 2)).sum())
         # No weight so far means no hit so far, too: such a tie adds nothing.
-        precise = float((step * at / np.maximum(n, 1)).sum())
+        precise = float((step * at / np.where(n > 0, n, 1)).sum())
         one_class = base in (0.0, 1.0)
         return {
             "roc_auc": np.nan if one_class else pairs / (positives * (total - positives)),
