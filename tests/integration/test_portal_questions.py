@@ -75,7 +75,8 @@ async def test_keys_are_all_of_the_span_whatever_the_size_of_a_page(portal: Port
 
 
 async def test_keys_that_are_numbers_are_paged_as_numbers(tables: Tables, portal: Portal) -> None:
-    units = [{"crash_unit_id": str(n), "crash_date": "2024-01-05T10:00:00.000"} for n in (9, 10, 99, 100, 1_000_000)]
+    unit = {"crash_record_id": "c", "crash_date": "2024-01-05T10:00:00.000"}
+    units = [unit | {"crash_unit_id": str(number)} for number in (9, 10, 99, 100, 1_000_000)]
     tables.upsert("vehicles", units)
     assert await portal.keys(VEHICLES, *SPAN, page_rows=2) == {unit["crash_unit_id"] for unit in units}
     assert set(await portal.confirm(VEHICLES, ["10", "11"])) == {"10"}

@@ -91,8 +91,10 @@ class Scenario:
         objects = TroubledObjects(pipe.objects, trouble(plan.store, StoreUnavailable), plan.full)
         self._emit = emitter(self._broker, trouble(plan.broker, BrokerUnavailable))
         self._gold = TroubledGold(pipe, file, trouble(plan.gold, GoldBusy))
-        self._portal, self._bronze, self._silver = portal, Bronze(objects), Silver(objects)
-        self._findings = Findings(objects)
+        self._portal, self._bronze, self._findings = portal, Bronze(objects), Findings(objects)
+        # A process has a Silver of its own: it remembers months.
+        self._open = partial(Silver, objects)
+        self._silver = {GOLD: self._open()}
         self._months, self._marks = Changelog(), Changelog()
         self._tables: dict[str, tuple[Any, Any]] = {}
         self._works: list[Work] = []
@@ -211,7 +213,8 @@ class Scenario:
                 partition.rewind()
         if process == GOLD:
             self._gold.restart()
-            work = retry(partial(catch_up, self._silver, self._gold, self._bronze, self._emit))
+            self._silver[GOLD] = self._open()
+            work = retry(partial(catch_up, self._silver[GOLD], self._gold, self._bronze, self._emit))
             self._begin("load", GOLD, [], work)
         else:
             self._start(process)
@@ -219,6 +222,7 @@ class Scenario:
     def _start(self, worker: str) -> None:
         tables = [changelog.recovered(self._rng, STALENESS) for changelog in (self._months, self._marks)]
         self._tables[worker] = tables[0], tables[1]
+        self._silver[worker] = self._open()
 
     def _assign(self) -> None:
         for partition in self._partitions():
@@ -263,7 +267,7 @@ class Scenario:
             taken.append((partition, partition.position))
             partition.position, partition.busy = partition.position + 1, True
         messages = [partition.log[offset] for partition, offset in taken]
-        handle = partial(load, silver=self._silver, gold=self._gold, bronze=self._bronze, emit=self._emit)
+        handle = partial(load, silver=self._silver[GOLD], gold=self._gold, bronze=self._bronze, emit=self._emit)
         work = deliver_batch(messages, SilverReady, "load", handle, self._emit)
         self._begin("load", GOLD, taken, work)
 
@@ -272,6 +276,7 @@ class Scenario:
 
     def _handler(self, partition: Partition) -> tuple[Any, Any, Any]:
         months, marks = self._tables[partition.owner]
+        silver = self._silver[partition.owner]
         parts = {"bronze": self._bronze, "emit": self._emit}
         asking = {**parts, "portal": self._portal}
         rows = {"page_rows": self.plan.page_rows}
@@ -283,9 +288,9 @@ class Scenario:
             case CRASH_PAGES.name:
                 return "fetch", CrashPage, partial(fetch, **asking, **rows)
             case BRONZE_WRITTEN.name:
-                return "merge", BronzeWritten, partial(merge, states=months, silver=self._silver, **parts)
+                return "merge", BronzeWritten, partial(merge, states=months, silver=silver, **parts)
             case AUDIT_REQUESTS.name:
-                known = {"silver": self._silver, "findings": self._findings, "since": SINCE, "today": lambda: TODAY}
+                known = {"silver": silver, "findings": self._findings, "since": SINCE, "today": lambda: TODAY}
                 return "audit", AuditRequest, partial(audit, **asking, **known)
         raise AssertionError(partition)
 

@@ -28,9 +28,11 @@ class Activity:
 
     async def advance(self) -> None:
         """Let it run to its next step, or to its end. Raises what ends it, `Killed` among it."""
-        self._stands.clear()
-        self._go.set()
-        await self._stands.wait()
+        await self._stands.wait()  # it may not have come to its first step yet
+        if not self.done:
+            self._stands.clear()
+            self._go.set()
+            await self._stands.wait()
         if self.done:
             self._task.result()
 
