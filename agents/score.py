@@ -60,8 +60,8 @@ def _explain_since(gold: Gold) -> datetime:
 def _events(kept: pl.DataFrame, crashes: pl.DataFrame) -> list[CrashesScored]:
     month = pl.col("crash_date").dt.strftime("%Y-%m").fill_null(UNDATED)
     dated = kept.join(crashes.select("crash_record_id", month=month), on="crash_record_id")
-    counts = dated.group_by("month", "target", "model_version", maintain_order=True).agg(crashes=pl.len())
-    return [CrashesScored(**row) for row in counts.to_dicts()]
+    counts = dated.group_by("month", "target", "model_version").agg(crashes=pl.len())
+    return [CrashesScored(**row) for row in counts.sort("month", "target", descending=True).to_dicts()]
 
 
 class Scoring:
