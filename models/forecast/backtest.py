@@ -9,7 +9,7 @@ from sklearn.metrics import mean_poisson_deviance
 
 from models.forecast import baselines, model
 from models.forecast.counts import TESTED, Counts, Days, Floats, Past
-from models.forecast.intervals import COVERAGES, dispersion, inside
+from models.forecast.intervals import COVERAGES, covered, dispersion
 
 Level = Literal["city", "beat"]
 LEVELS: Final[dict[Level, slice]] = {"city": slice(0, 1), "beat": slice(1, None)}
@@ -118,7 +118,7 @@ def _score(trials: Sequence[Trial], name: Method, columns: slice, losses: Floats
         spread = dispersion(np.vstack(actual[:half]), np.vstack(expected[:half]))
         later, thought = np.vstack(actual[half:]), np.vstack(expected[half:])
         known = np.isfinite(later)
-        coverage = tuple(float(inside(later[known], thought[known], spread, share).mean()) for share in COVERAGES)
+        coverage = tuple(covered(later[known], thought[known], spread, share) for share in COVERAGES)
     spread = dispersion(np.vstack(actual), np.vstack(expected))
     return Score(name, len(trials), float(losses.mean()), float(np.nanmean(misses)), coverage, spread, served)
 

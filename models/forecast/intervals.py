@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import nbinom
 
 from models.forecast.counts import Floats
@@ -27,19 +26,17 @@ def dispersion(actual: Floats, expected: Floats) -> float:
 
 
 def interval(expected: Floats, spread: float, coverage: float) -> tuple[Floats, Floats]:
-    """The least and the greatest count of the central interval; it covers `coverage` or, counts being whole, more."""
-    tail = (1 - coverage) / 2
-    low, high = _distribution(expected, spread).ppf([[tail], [1 - tail]])
+    """The least and the greatest count of an interval that covers `coverage` or, counts being whole, a little more.
+
+    Below it is no more than half of the rest: less where zero is likely, and then more is above it.
+    """
+    counts = nbinom(1 / spread, 1 / (1 + spread * expected))
+    low: Floats = counts.ppf((1 - coverage) / 2)
+    high: Floats = counts.ppf(coverage + counts.cdf(low - 1))
     return low, high
 
 
-def inside(actual: Floats, expected: Floats, spread: float, coverage: float) -> NDArray[np.bool_]:
-    """Whether each count is in its interval."""
-    tail = (1 - coverage) / 2
-    counts = _distribution(expected, spread)
-    within: NDArray[np.bool_] = (counts.cdf(actual) >= tail) & (counts.cdf(actual - 1) < 1 - tail)
-    return within
-
-
-def _distribution(expected: Floats, spread: float) -> nbinom:
-    return nbinom(1 / spread, 1 / (1 + spread * expected))
+def covered(actual: Floats, expected: Floats, spread: float, coverage: float) -> float:
+    """The share of counts that are in their interval."""
+    low, high = interval(expected, spread, coverage)
+    return float(((low <= actual) & (actual <= high)).mean())

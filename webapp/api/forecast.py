@@ -46,7 +46,7 @@ def routes(gold: GoldClient) -> APIRouter:
         if first and last and last < first:
             hint = "both days are included"
             raise ApiError(422, "invalid-request", f"to {last} is before from {first}", field="to", hint=hint)
-        parameters = {
+        parameters: dict[str, object] = {
             "first": first and first.isoformat(),
             "last": last and last.isoformat(),
             "measure": measure,
