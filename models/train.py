@@ -108,7 +108,7 @@ def train(
     matrix, label = encoding.matrix(parts.train), _label(parts.train)
     params = _parameters(request, matrix, label, given, tell, threads)
     fit = ALGORITHMS[request.algorithm].fit
-    begin = STAGES["search"][1] if request.search_seconds else 0.0
+    begin = _after_search() if request.search_seconds else 0.0
     classifier = fit(
         matrix,
         label,
@@ -146,6 +146,12 @@ def train(
         params,
         {"training": parts.train.height, "calibration": parts.calibrate.height, "test": parts.test.height},
     )
+
+
+def _after_search() -> float:
+    """How much of the fit is done once a search is over."""
+    begin, end = STAGES["fit"]
+    return (STAGES["search"][1] - begin) / (end - begin)
 
 
 def _parameters(

@@ -22,17 +22,16 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.3
 JOB = "select * from training_jobs where request_id = $request_id"
-# As the table shows them, with how each is read.
 METRICS: Mapping[str, str] = {
     "roc_auc": "ROC-AUC",
     "pr_auc": "PR-AUC",
-    "pr_auc_lift": "PR-AUC over the base rate",
+    "pr_auc_lift": "PR-AUC / base rate",
     "brier": "Brier score",
     "ece": "calibration error",
     "log_loss": "log loss",
-    "f1": "F1 at the threshold",
-    "precision": "precision at the threshold",
-    "recall": "recall at the threshold",
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
 }
 
 
@@ -180,25 +179,23 @@ def metrics_grid(metrics: Mapping[str, Any], comparison: Mapping[str, Any] | Non
     """Metrics on the test rows with their 95 % intervals, and how much better than what serves."""
     from rich.table import Column, Table
 
-    names = ("value", "95 % interval", *(("serving", "difference") if comparison else ()))
-    grid = Table(
-        "metric", *(Column(name, justify="right") for name in names), title="On later crashes", title_justify="left"
-    )
+    names = ("value", "95 %", *(("serving", "difference", "95 %") if comparison else ()))
+    columns = (Column(name, justify="right", no_wrap=True) for name in names)
+    grid = Table(Column("metric", no_wrap=True), *columns, title="On later crashes", title_justify="left")
     for name, shown in METRICS.items():
-        metric = metrics[name]
-        row = [_number(metric["value"]), f"{_number(metric['low'])} to {_number(metric['high'])}"]
+        row = [*_interval(metrics[name])]
         if comparison:
             row += _compared(comparison["metrics"].get(name))
         grid.add_row(shown, *row)
     return grid
 
 
-def _compared(difference: Mapping[str, Any] | None) -> list[str]:
-    if difference is None:
-        return ["", ""]
-    of = difference["difference"]
-    between = f"{_number(of['low'], '+')} to {_number(of['high'], '+')}"
-    return [_number(difference["serving"]), f"{_number(of['value'], '+')} ({between})"]
+def _compared(found: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    return (_number(found["serving"]), *_interval(found["difference"], "+")) if found else ("", "", "")
+
+
+def _interval(metric: Mapping[str, Any], sign: str = "") -> tuple[str, str]:
+    return _number(metric["value"], sign), f"{_number(metric['low'], sign)} … {_number(metric['high'], sign)}"
 
 
 def _number(value: float | None, sign: str = "") -> str:
