@@ -73,7 +73,7 @@ async def test_one_crash_is_explained_and_what_it_lacked_is_told(served: Served)
     assert not {"posted_speed_limit", "people.age", "people", "vehicles"} & set(findings["missing_columns"])
     (alone,) = (await served.ask("POST", "predict", 200, {**CRASH}))["predictions"]
     assert alone["probability"] < prediction["probability"]
-    assert alone["contributions"] is None
+    assert "contributions" not in alone
 
 
 async def test_a_model_is_chosen_by_its_version(served: Served) -> None:
@@ -102,7 +102,7 @@ WRONG: tuple[tuple[str, Any, int, str | None, str], ...] = (
     ("predict", {"people": [{"age": "old"}]}, 422, "people.0.age", "no whole number"),
     ("predict", {"rows": [CRASH], "target": "injury"}, 422, "target", "beside rows"),
     ("predict", {"rows": CRASH}, 422, "rows", "no list"),
-    ("predict", {"rows": [CRASH] * (MOST_ROWS + 1)}, 422, "rows", "too many"),
+    ("predict", {"rows": [{}] * (MOST_ROWS + 1)}, 422, "rows", "too many"),
     ("predict", [CRASH], 422, None, "no JSON object"),
     ("predict?explain=99", CRASH, 422, "explain", "50"),
     ("predict?target=luck", CRASH, 422, "target", "'injury'"),
