@@ -30,7 +30,14 @@ BROKER_PORT = 9092
 PORTAL_PORT = 8020
 CRASHES_A_DAY = 300
 HISTORY_DAYS = 30
+# A busy or a slow machine takes its time to import everything; who dies is noticed at once all the same.
+PATIENCE_SECONDS = 120.0
+LACKING = """
+    select count(*) as crashes from crashes
+    anti join (from scores where target = $target and model_version = $version) using (crash_record_id)
+"""
 TRAINED_SECONDS = 0.5
+SCORED_SECONDS = 0.2
 
 console = Console()
 
@@ -57,7 +64,7 @@ class City:
 
 
 async def run_up(settings: Settings, city: City | None, *, once: bool) -> int:
-    """Run everything until told to stop, or with `once` until all is in Gold. Returns the exit code."""
+    """Run everything until told to stop, or with `once` until all is in Gold and scored. Returns the exit code."""
     stopping = _stop_signals()
     data_dir = settings.data_dir.absolute()
     with DataDirLock(data_dir) as lock:
@@ -115,12 +122,15 @@ async def _greet(settings: Settings, address: str) -> int:
 
 
 async def _ingest_once(settings: Settings) -> int:
-    """Follow every run to its end, then print what is in Gold."""
+    """Follow every run to its end and the crashes to their scores, then print what is in Gold."""
     code = 0
     async with GoldClient(settings.gold) as gold:
         for run_id in await _open_runs(gold):
             code |= report(await follow(gold, run_id))
-        await _first_models(settings, gold)
+        async with store(settings) as objects, Publisher(settings.broker) as publisher:
+            registry = Registry(objects, publisher.publish)
+            await _first_models(registry, gold)
+            code |= await _until_scored(registry, gold)
         console.print(await gold_grid(gold))
         console.print(runs_grid((await gold.query(RUNS)).table.to_pylist()))
     ill = [check for check in await check_all(settings) if not check.ok]
@@ -129,15 +139,33 @@ async def _ingest_once(settings: Settings) -> int:
     return code
 
 
-async def _first_models(settings: Settings, gold: GoldClient) -> None:
+async def _first_models(registry: Registry, gold: GoldClient) -> None:
     """Wait until the models are trained that the trainer asks for by itself."""
-    async with store(settings) as objects, Publisher(settings.broker) as publisher:
-        registry = Registry(objects, publisher.publish)
+    while True:
+        with suppress(GoldUnavailable):
+            if not await first_trainings(gold, registry, datetime.now(UTC)):
+                return
+        await asyncio.sleep(TRAINED_SECONDS)
+
+
+async def _until_scored(registry: Registry, gold: GoldClient) -> int:
+    """Wait until every crash has a score of each model that serves; 1 where that does not go on."""
+    now = asyncio.get_running_loop().time
+    for target, version in (await registry.serving()).items():
+        parameters = {"target": target, "version": version}
+        least, deadline = None, 0.0
         while True:
             with suppress(GoldUnavailable):
-                if not await first_trainings(gold, registry, datetime.now(UTC)):
-                    return
-            await asyncio.sleep(TRAINED_SECONDS)
+                (row,) = (await gold.query(LACKING, parameters=parameters)).table.to_pylist()
+                if not row["crashes"]:
+                    break
+                if least is None or row["crashes"] < least:
+                    least, deadline = row["crashes"], now() + PATIENCE_SECONDS
+                elif now() > deadline:
+                    console.print(f"[red]{least:,} crashes without a score[/] of {version}: the log of gold says why")
+                    return 1
+            await asyncio.sleep(SCORED_SECONDS)
+    return 0
 
 
 async def _open_runs(gold: GoldClient) -> list[str]:
@@ -187,10 +215,6 @@ def _plan(settings: Settings, city: City | None, data_dir: Path) -> tuple[Servic
         _process("web", environment, services.web_port),
     ]
     return services, [first, then]
-
-
-# A busy or a slow machine takes its time to import everything; who dies is noticed at once all the same.
-PATIENCE_SECONDS = 120.0
 
 
 def _module(name: str, port: int, folder: Path, *arguments: str, ready_seconds: float = 30.0) -> Part:
