@@ -93,7 +93,7 @@ def reliability_table(evaluation: Evaluation) -> str:
 
 def _use(model: Model) -> str:
     return (
-        f"The probability {PREDICTS[model.target]}, from {KNOWING[model.tier]}. A {ALGORITHM_NAMES[model.algorithm]}, "
+        f"The probability {PREDICTS[model.target]}, from {KNOWING[model.tier]}. By {ALGORITHM_NAMES[model.algorithm]}, "
         "calibrated.\n\n"
         "**For** those who plan and study road safety: to see where and when crashes are worse than others, to put "
         "reports in an order of likely harm, to watch for change.\n\n"
@@ -103,13 +103,13 @@ def _use(model: Model) -> str:
 
 
 def _data(model: Model, evaluation: Evaluation, origin: Origin) -> str:
-    rows = ", ".join(f"{count:,} to {part}" for part, count in origin.rows.items())
+    rows = ", ".join(f"{part} {count:,}" for part, count in origin.rows.items())
     silver = origin.silver_versions
     versions = ", ".join(f"{month} v{version}" for month, version in sorted(silver.items()))
     lines = [
-        f"Crashes from {model.data_from:%Y-%m-%d %H:%M} to {model.data_through:%Y-%m-%d %H:%M}, split by time"
-        + (f": {rows}." if rows else "."),
-        f"Tested on {evaluation.rows:,} rows, of which {evaluation.positives:,} ({_percent(evaluation.base_rate)}) are "
+        f"Learned from crashes of {model.data_from:%Y-%m-%d %H:%M} to {model.data_through:%Y-%m-%d %H:%M}, and judged "
+        "by later ones" + (f" (rows: {rows})." if rows else "."),
+        f"Of the {evaluation.rows:,} that judge, {evaluation.positives:,} ({_percent(evaluation.base_rate)}) are "
         "positive.",
     ]
     if versions:
@@ -126,7 +126,7 @@ def _threshold(evaluation: Evaluation, rule: str) -> str:
             ["did not happen", f"{held.false_positive:,}", f"{held.true_negative:,}"],
         ],
     )
-    return f"## Threshold\n\nCalled from a probability of {evaluation.threshold:.4f} on: {rule}.\n\n{counts}"
+    return f"## Threshold\n\nA crash is called from a probability of {evaluation.threshold:.4f} on, {rule}.\n\n{counts}"
 
 
 def _weak(evaluation: Evaluation) -> str:
