@@ -112,5 +112,5 @@ def _score(models: "Collection[Model]", frames: GoldFrames, explain_since: datet
             )
             if not explain:
                 scores = scores.with_columns(pl.lit(None, CONTRIBUTIONS).alias("contributions"))
-            parts.append(scores.select(SCHEMA.names()).cast(SCHEMA))  # type: ignore[arg-type]  # a schema is a mapping
+            parts.append(scores.select(SCHEMA.names()).cast(SCHEMA))
     return pl.concat(parts)

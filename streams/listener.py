@@ -1,7 +1,7 @@
 """Listening to a topic without taking anything from it: whoever listens hears of what comes from now on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 import structlog
@@ -13,7 +13,7 @@ from streams.topics import Topic
 log = structlog.get_logger()
 
 
-async def beats(bootstrap: str, topic: Topic, seconds: float) -> AsyncIterator[None]:
+async def beats(bootstrap: str, topic: Topic, seconds: float) -> AsyncGenerator[None, None]:
     """Yields at once, then whenever something comes to `topic`, and after every `seconds` in which nothing came.
 
     For those to whom a message only says that it is time to look. Without a broker they look every `seconds`.

@@ -29,6 +29,7 @@ def trained(
     encoding = Encoding.fit(rows, features)
     matrix = encoding.matrix(rows)
     fitted = ALGORITHMS[algorithm].fit(matrix, label, None, hyperparameters(algorithm, {}), lambda share, score: None)
+    first, last = (known["crash_date"].sort()[place] for place in (0, -1))
     return Model(
         target=target,
         tier="report",
@@ -38,7 +39,7 @@ def trained(
         classifier=fitted,
         calibration=Calibration.fit(fitted.probability(matrix), label),
         threshold=threshold,
-        data_from=known["crash_date"].min(),
-        data_through=known["crash_date"].max(),
+        data_from=first,
+        data_through=last,
         trained_at=trained_at,
     )
