@@ -15,7 +15,8 @@ Level = Literal["city", "beat"]
 LEVELS: Final[dict[Level, slice]] = {"city": slice(0, 1), "beat": slice(1, None)}
 Method = Literal["model", "seasonal-naive", "12-month mean"]
 MODEL: Final[Method] = "model"
-DEFAULT: Final[Method] = "seasonal-naive"  # where nothing can be tested yet
+# Where nothing can be tested yet: for a beat, four days of a crash or so each say next to nothing.
+UNTESTED: Final[dict[Level, Method]] = {"city": "seasonal-naive", "beat": "12-month mean"}
 
 AHEAD: Final = 14
 # A week is the least that a baseline can repeat.
@@ -87,15 +88,15 @@ def score(trials: Sequence[Trial], level: Level) -> list[Score]:
     tried = [trial for trial in tried if MODEL in trial.expected] or tried
     methods: list[Method] = [name for name in _METHODS if tried and name in tried[0].expected]
     losses = {name: np.array([_deviance(trial, name, columns) for trial in tried]) for name in methods}
-    served = _chosen(losses)
+    served = _chosen(losses, UNTESTED[level])
     return [_score(tried, name, columns, losses.get(name), name == served) for name in _METHODS]
 
 
-def _chosen(losses: Mapping[Method, Floats]) -> Method:
+def _chosen(losses: Mapping[Method, Floats], untested: Method) -> Method:
     baseline = {name: loss for name, loss in losses.items() if name != MODEL}
     if MODEL in losses and all(_below(losses[MODEL], loss) for loss in baseline.values()):
         return MODEL
-    return min(baseline, key=lambda name: float(baseline[name].mean()), default=DEFAULT)
+    return min(baseline, key=lambda name: float(baseline[name].mean()), default=untested)
 
 
 def _below(losses: Floats, others: Floats) -> bool:

@@ -54,6 +54,8 @@ def test_with_thirty_days_a_baseline_is_served_and_what_is_missing_is_said() -> 
     assert "model" not in _methods(found.backtests).values()
     assert found.forecasts.height == 2 * 14 * 21
     assert "28 of 56 complete days" in _note(found.backtests, measure="crashes", level="city", method="model")
+    assert _methods(found.backtests)["injuries", "city"] == "seasonal-naive"
+    assert _methods(found.backtests)["injuries", "beat"] == "12-month mean"
     assert "not tested yet" in _note(found.backtests, measure="injuries", level="beat", method="seasonal-naive")
 
 
