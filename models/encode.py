@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import Final, Self
 
 import numpy as np
@@ -31,11 +33,18 @@ class _Part:
     levels: tuple[str, ...] = ()
     rare: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         if self.kind != "category":
             return (self.name,)
         return tuple(f"{self.name}={level}" for level in (*self.levels, _OTHER, _NOT_STATED))
+
+    @property
+    def code(self) -> pl.Expr:
+        """Which of the columns each of a category's values is in."""
+        value = pl.col(self.name)
+        code = value.cast(pl.Enum(self.levels), strict=False).to_physical().cast(pl.Int64)
+        return pl.when(value.is_null()).then(len(self.levels) + 1).otherwise(code.fill_null(len(self.levels)))
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class Encoding:
         known = [feature for feature in features if frame[feature.name].null_count() < frame.height]
         return cls(tuple(_fitted(frame[feature.name], feature) for feature in known))
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the matrix's columns, such as `hour` and `damage=OVER $1,500`."""
         return tuple(column for part in self.parts for column in part.columns)
@@ -75,16 +84,28 @@ class Encoding:
                 field=lacking[0],
                 hint="features come from models.features.build",
             )
-        columns = frame.lazy().select(_encoded(part) for part in self.parts).collect()
         matrix = np.zeros((frame.height, len(self.columns)), dtype=np.float32)
-        rows, first = np.arange(frame.height), 0
-        for part, values in zip(self.parts, columns, strict=True):
-            if part.kind == "category":
-                matrix[rows, first + values.to_numpy()] = 1
-            else:
-                matrix[:, first] = values.to_numpy()
-            first += len(part.columns)
+        plain = [part.name for part in self.parts if part.kind != "category"]
+        matrix[:, self._plain] = frame.select(plain).cast(pl.Float32).to_numpy()
+        rows = np.arange(frame.height)
+        for codes in frame.select(self._codes):
+            matrix[rows, codes.to_numpy()] = 1
         return matrix
+
+    @cached_property
+    def _plain(self) -> list[int]:
+        """The columns of numbers and flags."""
+        return [first for part, first in self._starts if part.kind != "category"]
+
+    @cached_property
+    def _codes(self) -> list[pl.Expr]:
+        """The column that is 1, for each category."""
+        return [(first + part.code).alias(part.name) for part, first in self._starts if part.kind == "category"]
+
+    @cached_property
+    def _starts(self) -> list[tuple[_Part, int]]:
+        widths = [len(part.columns) for part in self.parts]
+        return list(zip(self.parts, accumulate(widths, initial=0), strict=False))
 
     def unknown(self, frame: pl.DataFrame) -> dict[str, list[str]]:
         """The values of categories that no training row had, by feature: they count among the others."""
@@ -125,16 +146,6 @@ def _fitted(values: pl.Series, feature: Feature) -> _Part:
         tuple(level for level, count in counts.items() if count >= least),
         tuple(level for level, count in counts.items() if count < least),
     )
-
-
-def _encoded(part: _Part) -> pl.Expr:
-    """A number, or which of the part's columns is 1."""
-    column = pl.col(part.name)
-    if part.kind != "category":
-        return column.cast(pl.Float32).fill_null(float("nan"))
-    codes: Mapping[str | None, int] = {level: code for code, level in enumerate((*part.levels, _OTHER))}
-    last = len(part.levels)
-    return column.replace_strict({**codes, None: last + 1}, default=last, return_dtype=pl.Int64)
 
 
 def _read(part: Mapping[str, object]) -> _Part:

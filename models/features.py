@@ -72,9 +72,6 @@ REFUSED: Final[Mapping[str, str]] = {
     "ems_run_no": _SHOWS_CARE,
 }
 
-# An injured person is "removed by EMS": this one answer of a column that is a feature otherwise is not read.
-_CARED_FOR: Final = "REMOVED BY EMS"
-
 _STATED: Final = "null where the report does not say"
 _NO_UNLESS_STATED: Final = "no, unless the report says yes"
 _NO_ROWS: Final[Mapping[Dataset, str]] = {
@@ -168,6 +165,7 @@ _UNBELTED: Final = (
     "CHILD RESTRAINT NOT USED",
     "CHILD RESTRAINT USED IMPROPERLY",
 )
+# Of `physical_condition` only these states are read: "REMOVED BY EMS" stands for an injury, "NORMAL" for none.
 _IMPAIRED: Final = ("IMPAIRED - ALCOHOL", "IMPAIRED - DRUGS", "IMPAIRED - ALCOHOL AND DRUGS", "HAD BEEN DRINKING")
 _BAC_TESTED: Final = ("TEST TAKEN", "TEST PERFORMED, RESULTS UNKNOWN", "TEST REFUSED")
 _AREAS: Final = tuple(f"area_{number:02d}_i" for number in range(1, 13))
@@ -335,7 +333,6 @@ _REPORTED: Final = (
     _count("vision_obscured", "report", "people", ~_is("driver_vision", "NOT OBSCURED"), "drivers who saw badly"),
     _count("bac_asked", "report", "people", _is("bac_result", *_BAC_TESTED), "people asked for a test of alcohol"),
     _of("bac_highest", "report", "people", pl.col("bac_result_value").max(), "blood alcohol, grams in 100 ml"),
-    _count("on_the_phone", "report", "people", _is("cell_phone_use", "Y"), "people on the phone"),
     _count("yielding_failed", "report", "people", _is("driver_action", "FAILED TO YIELD"), "drivers who did not yield"),
     _count("too_fast", "report", "people", _is("driver_action", "TOO FAST FOR CONDITIONS"), "drivers too fast"),
     _count(
@@ -393,27 +390,27 @@ def build(crashes: pl.DataFrame, vehicles: pl.DataFrame, people: pl.DataFrame) -
     are left out). Numbers are Float64, flags Boolean, categories String; null is what is not known. A crash's features
     depend on its own rows alone, and not on their order.
     """
-    # Ids are 128 characters: a crash's number is quicker to group by.
-    rows = crashes.lazy().with_row_index(_ROW)
-    owners = rows.select(KEY, _ROW)
-    return (
-        rows.select(_ROW, KEY, *_expressions("crashes"))
-        .join(_gathered(vehicles, "vehicles", owners), on=_ROW, how="left", maintain_order="left")
-        .join(_gathered(people, "people", owners), on=_ROW, how="left", maintain_order="left")
-        .select(KEY, *_BY_NAME)
-        .collect()
-    )
+    # Ids are 128 characters: a crash's number is quicker to group and to join by.
+    owners = crashes.select(KEY).with_row_index(_ROW)
+    parts = [
+        crashes.select(KEY, *_expressions("crashes")),
+        _gathered(vehicles, "vehicles", owners),
+        _gathered(people, "people", owners),
+    ]
+    return pl.concat(parts, how="horizontal").select(KEY, *(pl.col(f.name).cast(f.dtype) for f in FEATURES))
 
 
 _ROW: Final = ":row"
 
 
-def _gathered(frame: pl.DataFrame, table: Dataset, owners: pl.LazyFrame) -> pl.LazyFrame:
-    return frame.lazy().join(owners, on=KEY, how="inner").group_by(_ROW).agg(_expressions(table))
+def _gathered(frame: pl.DataFrame, table: Dataset, owners: pl.DataFrame) -> pl.DataFrame:
+    """The features of `table`, a row for each of `owners`."""
+    theirs = frame.lazy().join(owners.lazy(), on=KEY, how="inner").group_by(_ROW).agg(_expressions(table)).collect()
+    return owners.select(_ROW).join(theirs, on=_ROW, how="left", maintain_order="left").drop(_ROW)
 
 
 def _expressions(table: Dataset) -> list[pl.Expr]:
-    return [f.expr.cast(f.dtype).alias(f.name) for f in FEATURES if f.table == table]
+    return [feature.expr.alias(feature.name) for feature in FEATURES if feature.table == table]
 
 
 def document() -> str:

@@ -55,7 +55,7 @@ def refuse_ceiling(roc_auc: float, tier: Tier, target: Target) -> None:
     ceiling = CEILINGS[target]
     if roc_auc > ceiling:
         raise LeakFound(
-            f"a ROC-AUC of {roc_auc:.3f} for {target} at tier {tier} is above {ceiling}: some feature knows the outcome",
+            f"a ROC-AUC of {roc_auc:.3f} for {target} at tier {tier} is above {ceiling}: a feature knows the outcome",
             field="features",
             hint="look for a column that is written after the outcome, and leave it out",
         )
