@@ -28,11 +28,11 @@ def _draw(folder: Path, source: str, results: Sequence[Result]) -> None:
         (folder / f"{source}-{target}.svg").write_text(chart(curves))
 
 
-def _all(rows: Rows) -> list[Result]:
+def _all(rows: Rows, threads: int) -> list[Result]:
     results = []
     for target in TARGETS:
         for tier in TIERS:
-            result = prove(rows, target, tier)
+            result = prove(rows, target, tier, threads=threads)
             click.echo(f"{rows.name}, {target}, {tier}: ROC-AUC {result.evaluation.metrics['roc_auc']}")
             results.append(result)
     return results
@@ -45,7 +45,8 @@ def _all(rows: Rows) -> list[Result]:
     "--real", type=click.Path(path_type=Path), help=f"Real crashes as CSV; default: $CRASH_REAL_DATA/{REAL_ROWS}"
 )
 @click.option("--out", default=_DOCUMENT, show_default=True, type=click.Path(path_type=Path), help="Document to write.")
-def main(crashes: int, seed: int, real: Path | None, out: Path) -> None:
+@click.option("--threads", default=os.cpu_count() or 1, show_default=True, help="Threads to train with.")
+def main(crashes: int, seed: int, real: Path | None, out: Path, threads: int) -> None:
     """Train every tier and target, and write what came of it."""
     folder = os.environ.get("CRASH_REAL_DATA")
     path = real or (Path(folder) / REAL_ROWS if folder else None)
@@ -55,9 +56,13 @@ def main(crashes: int, seed: int, real: Path | None, out: Path) -> None:
         raise click.ClickException(str(error)) from None
     if not given:
         click.echo("no real rows: give --real, or set CRASH_REAL_DATA")
-    measured = _all(given) if given else []
-    others = [prove(given, target, "report", name) for target in TARGETS for name in ALGORITHMS] if given else []
-    city = _all(city_rows(seed, crashes))
+    measured = _all(given, threads) if given else []
+    others = (
+        [prove(given, target, "report", name, threads=threads) for target in TARGETS for name in ALGORITHMS]
+        if given
+        else []
+    )
+    city = _all(city_rows(seed, crashes), threads)
     for source, results in (("city", city), ("real", measured)):
         if results:
             _draw(out.with_suffix(""), source, results)

@@ -123,19 +123,19 @@ def _learnable(crashes: pl.DataFrame, vehicles: pl.DataFrame, people: pl.DataFra
     return kept.join(build(gold, units, persons), on=KEY)
 
 
-def prove(rows: Rows, target: Target, tier: Tier, algorithm: Algorithm = "lightgbm") -> Result:
+def prove(rows: Rows, target: Target, tier: Tier, algorithm: Algorithm = "lightgbm", *, threads: int = 1) -> Result:
     """Train one model, and judge it on the newest rows."""
     of_target = rows.of(target)
     request = TrainRequest(request_id="proof", target=target, tier=tier, algorithm=algorithm)
     begun = time.monotonic()
-    trained = train(request, of_target, None, _NOW, lambda stage, share, score: None, threads=2)
+    trained = train(request, of_target, None, _NOW, lambda stage, share, score: None, threads=threads)
     seconds = time.monotonic() - begun
     test = split(of_target).test
-    best = _best(of_target, target, tier, trained) if _TRUE[target] in test.columns else None
+    best = _best(of_target, target, tier, trained, threads) if _TRUE[target] in test.columns else None
     return Result(target, tier, trained, test, seconds, best)
 
 
-def _best(rows: pl.DataFrame, target: Target, tier: Tier, trained: Trained) -> Best:
+def _best(rows: pl.DataFrame, target: Target, tier: Tier, trained: Trained, threads: int) -> Best:
     parts, true = split(rows), _TRUE[target]
     truth, said = parts.test[true].to_numpy(), trained.model.probability(parts.test)
     label = parts.test["label"].to_numpy()
@@ -145,7 +145,7 @@ def _best(rows: pl.DataFrame, target: Target, tier: Tier, trained: Trained) -> B
         encoding = Encoding.fit(parts.train, chosen(tier))
         learn, check, test = (encoding.matrix(part) for part in (parts.train, parts.calibrate, parts.test))
         sure, checked = parts.train[true].to_numpy(), parts.calibrate[true].to_numpy()
-        able = [_expected(learn[::step], sure[::step], check, checked, test) for step in (1, 2)]
+        able = [_expected(learn[::step], sure[::step], check, checked, test, threads) for step in (1, 2)]
     found = compare(said, able[0], label, thresholds=(0.5, 0.5)).metrics["roc_auc"]
     # What the second half of the rows still gained is about what all further rows would gain.
     more = max(found.serving - _auc(able[-1], label), 0.0)
@@ -156,12 +156,12 @@ def _best(rows: pl.DataFrame, target: Target, tier: Tier, trained: Trained) -> B
 
 
 def _expected(
-    learn: Matrix, sure: NDArray[Any], check: Matrix, checked: NDArray[Any], test: Matrix
+    learn: Matrix, sure: NDArray[Any], check: Matrix, checked: NDArray[Any], test: Matrix, threads: int
 ) -> NDArray[np.float64]:
     """The true probability expected by features: boosting fitted to true probabilities, not to outcomes."""
     booster = lightgbm.train(
         {"objective": "cross_entropy", "learning_rate": 0.06, "num_leaves": 31, "min_data_in_leaf": 100,
-         "feature_fraction": 0.6, "lambda_l2": 5, "num_threads": 2, "verbosity": -1, "seed": 1},
+         "feature_fraction": 0.6, "lambda_l2": 5, "num_threads": threads, "verbosity": -1, "seed": 1},
         lightgbm.Dataset(learn, sure),
         num_boost_round=800,
         valid_sets=[lightgbm.Dataset(check, checked)],
