@@ -46,7 +46,7 @@ class Calibration:
         raw, label = np.asarray(raw, dtype=np.float64), np.asarray(label, dtype=np.bool_)
         if min(label.sum(), (~label).sum()) < _FOLDS:
             raise DataTooThin(
-                f"{label.sum():,} of {len(label):,} rows to calibrate on are positive; {_FOLDS} of each class are needed",
+                f"{label.sum():,} of {len(label):,} rows to calibrate on are positive; each class needs {_FOLDS}",
                 field="label",
                 hint="take a longer period",
             )

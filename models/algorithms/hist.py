@@ -50,9 +50,11 @@ def fit(
         max_bins=127,
     )
     best, kept = np.inf, 0
+    # Binning by weighted quantiles takes minutes, so weights are only given where they differ.
+    weights = part.weight if np.ptp(part.weight) else None
     for trees in [*range(_STEP, rounds, _STEP), rounds]:
         with threadpool_limits(threads):
-            classifier.set_params(max_iter=trees).fit(part.matrix, part.label, part.weight)
+            classifier.set_params(max_iter=trees).fit(part.matrix, part.label, weights)
         score = None
         if newest:
             with threadpool_limits(threads):

@@ -61,8 +61,11 @@ class Booster:
     @classmethod
     def load(cls, files: Mapping[str, bytes]) -> Self:
         """Read what `dump` gave; raises `ModelDamaged`."""
+        content = protocol.only_file(files, FILE)
+        if not content.startswith(b"{"):  # XGBoost would end the process, instead of raising
+            raise ModelDamaged(f"{FILE} is no UBJSON", hint="train the model again")
         try:
-            return cls(protocol.only_file(files, FILE))
+            return cls(content)
         except xgboost.core.XGBoostError as error:
             reason = str(error).strip().splitlines()[0]
             raise ModelDamaged(f"{FILE} is not readable: {reason}", hint="train the model again") from error

@@ -3,6 +3,6 @@
 import subprocess
 import sys
 
-for name in ("stages", "gold", "broker", "city"):
+for name in ("stages", "gold", "broker", "city", "models"):
     print(f"\n== {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=True)
