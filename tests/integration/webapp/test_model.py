@@ -16,6 +16,16 @@ async def test_where_nothing_serves_yet_it_says_so_and_what_to_do(untrained: Ser
     assert (error["field"], bool(error["hint"])) == ("target", True)
 
 
+async def test_without_a_model_the_caller_is_told_what_to_do(untrained: Served) -> None:
+    for path, body in (
+        ("predict", {"crash_date": "2025-06-01T12:00:00"}),
+        ("predict-from-gold", {"start": "2025-01-01", "end": "2025-02-01"}),
+    ):
+        error = (await untrained.ask("POST", path, 404, body))["error"]
+        assert (error["code"], error["field"]) == ("model-missing", "target")
+        assert "train" in error["hint"]
+
+
 async def test_a_serving_model_is_described_with_its_features_and_metrics(served: Served) -> None:
     injury, severe = (await served.ask("GET", "info", 200, headers={}))["targets"]
     assert (injury["hint"], severe["model"]) == (None, None)

@@ -3,13 +3,18 @@
 import csv
 import io
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from models.inputs import MOST_ROWS
-from tests.integration.webapp.trained import Served
+from tests.integration.webapp.trained import City, Served, serve_city
 from webapp.api import predict_from_gold
+
+# Nobody here changes anything: one app serves all tests.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CRASH = {"crash_date": "2025-06-01T17:40:00", "posted_speed_limit": 30, "weather_condition": "RAIN", "lane_cnt": 99}
 PEDESTRIAN = {
@@ -19,6 +24,12 @@ PEDESTRIAN = {
     "people": [{"person_type": "DRIVER", "age": 41}, {"person_type": "PEDESTRIAN", "age": 9}],
 }
 JANUARY = {"start": "2025-01-01", "end": "2025-02-01"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served(city: City, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    async with serve_city(city, tmp_path_factory.mktemp("served"), trained=True) as served:
+        yield served
 
 
 async def gold_rows(served: Served, limit: int) -> list[dict[str, Any]]:
@@ -139,13 +150,6 @@ async def test_a_body_that_is_no_json_or_no_csv_is_refused(served: Served) -> No
             error = (await response.json())["error"]
             assert (response.status, bool(error["hint"])) == (status, True)
             assert words in error["message"]
-
-
-async def test_without_a_model_the_caller_is_told_what_to_do(untrained: Served) -> None:
-    for path, body in (("predict", CRASH), ("predict-from-gold", JANUARY)):
-        error = (await untrained.ask("POST", path, 404, body))["error"]
-        assert (error["code"], error["field"]) == ("model-missing", "target")
-        assert "train" in error["hint"]
 
 
 async def test_crashes_of_gold_are_counted_binned_and_judged(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
