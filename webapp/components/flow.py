@@ -17,6 +17,7 @@ def flow(figures: dict[str, Any], crashes: int | None, portal: str) -> Component
 
     moving = bool(figures.get("running"))
     expected, merged, loaded = (figures.get(f"merges_{what}") for what in ("expected", "done", "loaded"))
+    scored = figures.get("crashes_scored")
     return html.Ol(
         [
             _place("portal", "Portal", "3 tables", portal),
@@ -26,8 +27,8 @@ def flow(figures: dict[str, Any], crashes: int | None, portal: str) -> Component
             _place("silver", "Silver", counted("months_merged", "month"), "a row a crash"),
             _stage("load", counted("merges_loaded", "load"), _behind(loaded, merged, "to load"), moving),
             _place("gold", "Gold", number(crashes), "crashes, typed"),
-            _stage("score", "later", "", moving=False, later=True),
-            _place("scores", "Scores", "later", "risk of each crash", later=True),
+            _stage("score", *_scored(scored, crashes), moving),
+            _place("scores", "Scores", number(scored), "risk of each crash"),
         ],
         className="flow",
     )
@@ -39,7 +40,13 @@ def _behind(done: int | None, expected: int | None, what: str) -> str:
     return f"{expected - done:,} {what}" if expected > done else "up to date"
 
 
-def _place(name: str, title: str, figure: str, note: str, *, later: bool = False) -> Component:
+def _scored(scored: int | None, crashes: int | None) -> tuple[str, str]:
+    if scored is None:
+        return "no model yet", NOTHING
+    return number(scored), _behind(scored, crashes, "to score")
+
+
+def _place(name: str, title: str, figure: str, note: str) -> Component:
     return html.Li(
         [
             html.Span(className=f"icon icon-{name}", **aria(hidden="true")),
@@ -47,12 +54,11 @@ def _place(name: str, title: str, figure: str, note: str, *, later: bool = False
             html.Span(figure, className="place-figure", id=f"flow-{name}"),
             html.Span(note, className="place-note"),
         ],
-        className=f"place place-{name}" + (" later" if later else ""),
+        className=f"place place-{name}",
     )
 
 
-def _stage(name: str, figure: str, note: str, moving: bool, *, later: bool = False) -> Component:
-    states = (" moving" if moving else "") + (" later" if later else "")
+def _stage(name: str, figure: str, note: str, moving: bool) -> Component:
     return html.Li(
         [
             html.Span(name, className="stage-name"),
@@ -60,5 +66,5 @@ def _stage(name: str, figure: str, note: str, moving: bool, *, later: bool = Fal
             html.Span(figure, className="stage-figure", id=f"flow-{name}"),
             html.Span(note, className="stage-note"),
         ],
-        className=f"stage{states}",
+        className="stage moving" if moving else "stage",
     )

@@ -1,8 +1,9 @@
 """Scores in Gold are of the rows that Gold holds, or are not there."""
 
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import polars as pl
@@ -125,3 +126,17 @@ def test_a_file_whose_scores_had_an_index_is_opened_without_it(tmp_path: Path) -
     gold.load([change(MONTH, 1, [crash("a")])])
     assert score(gold, "a") == ["a"]
     gold.close()
+
+
+def test_the_home_page_counts_what_is_scored_by_all_models_that_serve(gold: Gold) -> None:
+    def counted() -> int | None:
+        (row,) = gold.query(files("webapp").joinpath("sql/flow.sql").read_text()).table.to_pylist()
+        return cast("int | None", row["crashes_scored"])
+
+    gold.load([change(MONTH, 1, [crash("a"), crash("b"), crash("c")])])
+    assert counted() is None
+    score(gold, "a", "b", "c")
+    score(gold, "a", "b", target="injury_severe")
+    assert counted() == 2
+    score(gold, "a", version="v2")  # has come to serve, and is at it
+    assert counted() == 1
