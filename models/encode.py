@@ -154,4 +154,4 @@ def _read(part: Mapping[str, object]) -> _Part:
         raise ValueError(f"{name} of kind {kind}")
     if not isinstance(levels, list) or not isinstance(rare, list):
         raise TypeError(f"levels of {name}")
-    return _Part(name, kind, tuple(map(str, levels)), tuple(map(str, rare)))  # type: ignore[arg-type]  # checked above
+    return _Part(name, kind, tuple(map(str, levels)), tuple(map(str, rare)))

@@ -9,7 +9,7 @@ import polars as pl
 from streams.errors import RequestError
 from streams.records import TARGETS, Target
 
-# An injury that is found later changes a report for weeks: fewer than one in a hundred changes after this.
+# Reports come late and are amended for weeks, some because an injury was found: until then "no injury" is not final.
 MATURITY: Final = timedelta(days=30)
 
 _CHICAGO: Final = ZoneInfo("America/Chicago")

@@ -45,7 +45,8 @@ def _cut(dates: pl.Series, at: int) -> int:
     """The boundary between two instants that is nearest to row `at` of sorted `dates`."""
     if not 0 < at < len(dates):
         return at
-    before, after = (dates.search_sorted(dates[at], side=side) for side in ("left", "right"))
+    before = int(dates.search_sorted(dates[at], side="left"))
+    after = int(dates.search_sorted(dates[at], side="right"))
     return before if at - before <= after - at else after
 
 

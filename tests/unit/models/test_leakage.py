@@ -50,6 +50,12 @@ def test_the_outcome_under_another_name_is_found(city: tuple[pl.DataFrame, pl.Da
         assert found.value.field == name
 
 
+def test_the_type_of_a_crash_gives_severe_injuries_away_too(city: tuple[pl.DataFrame, pl.DataFrame]) -> None:
+    crashes, _ = city
+    with pytest.raises(LeakFound, match="crash_type alone"):
+        refuse_leaks(crashes.select("hit_and_run_i", "crash_type"), crashes["injury_severe"])
+
+
 def test_noise_is_no_leak_however_many_values_it_has() -> None:
     rng = np.random.default_rng(1)
     hurt = pl.Series(rng.random(400) < 0.1)
