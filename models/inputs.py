@@ -16,7 +16,7 @@ import polars as pl
 
 from models.features import REFUSED
 from streams.domain.clean import FLAGS, GoldFrames, clean
-from streams.domain.engineer import ENGINEERED, engineer
+from streams.domain.engineer import ENGINEERED
 from streams.domain.schemas import CRASHES, EXTRA, PEOPLE, VEHICLES, Kind, Table, published
 from streams.errors import RequestError
 
@@ -51,7 +51,7 @@ class Oddity:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Rows as Gold would hold them, and what was found on the way.
+    """Rows as Gold would hold them, but for its engineered columns, and what was found on the way.
 
     Row n is the crash `row_id(n)` of ``frames``, so that ids may be missing or come twice; ``ids`` are those given.
     ``given``, ``unknown`` and ``ignored`` (with the reason) name columns as rows do: `weather_condition`, `people.age`.
@@ -108,9 +108,8 @@ def from_rows(rows: Sequence[object], path: str = "rows") -> Inputs:
     texts = {table: _as_published(rows, table, dates) for table, rows in tables.items()}
     frames = {table: _cleaned(texts[table], table) for table in tables}
     oddities = [oddity for table in tables for oddity in _oddities(frames[table], texts[table], tables[table], table)]
-    crashes_of_gold = engineer(frames[CRASHES], frames[VEHICLES], frames[PEOPLE])
     return Inputs(
-        GoldFrames(crashes_of_gold, frames[VEHICLES], frames[PEOPLE]),
+        GoldFrames(frames[CRASHES], frames[VEHICLES], frames[PEOPLE]),
         tuple(_text(row.values.get(_KEY), row.path + _KEY) for row in crashes),
         frozenset(given),
         tuple(unknown),
@@ -209,19 +208,16 @@ def _as_published(rows: Sequence[_Row], table: Table, dates: Sequence[object]) -
 
 def _cleaned(texts: pl.DataFrame, table: Table) -> pl.DataFrame:
     """All columns of Gold. Only those that are there are worked on: a single row costs as much as it says."""
-    schema = _gold_schema(table)
+    empty = _empty(table)
     if not texts.height:
-        return pl.DataFrame(schema=schema)
+        return empty
     there = replace(table, columns=tuple(column for column in table.columns if column.name in texts.columns))
-    found = clean(texts, there)
-    return found.select(
-        pl.col(name) if name in found.columns else pl.lit(None, dtype).alias(name) for name, dtype in schema.items()
-    )
+    return pl.concat([empty, clean(texts, there)], how="diagonal")
 
 
 @cache
-def _gold_schema(table: Table) -> pl.Schema:
-    return clean(pl.DataFrame(schema=published(table)), table).schema
+def _empty(table: Table) -> pl.DataFrame:
+    return clean(pl.DataFrame(schema=published(table)), table)
 
 
 def _time(text: pl.Expr) -> pl.Expr:

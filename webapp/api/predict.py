@@ -26,7 +26,16 @@ MOST_EXPLAINED: Final = 50
 # Impossible values that are listed.
 _SHOWN: Final = 100
 
-_FEATURES: Final = {feature.name: feature for feature in FEATURES}
+# The columns that each feature is made of, as `Inputs` names them.
+_COLUMNS: Final = {
+    feature.name: [
+        name if feature.table == "crashes" else f"{feature.table}.{name}"
+        for name in feature.expr.meta.root_names()
+        if name != KEY
+    ]
+    for feature in FEATURES
+}
+_BRANCHES: Final = {feature.name: feature.table for feature in FEATURES if feature.table != "crashes"}
 
 TargetQuery = Annotated[Target | None, Query(description="whose serving model answers; injury where left out")]
 VersionQuery = Annotated[
@@ -242,15 +251,13 @@ def _from_json(body: bytes) -> Inputs:
 
 def _missing(model: "Model", inputs: Inputs) -> list[str]:
     """Columns that the model's features are made of and that no row has; a list that no row has, as a whole."""
+    there = {column.partition(".")[0] for column in inputs.given}
     missing: dict[str, None] = {}
     for name in model.features:
-        feature = _FEATURES[name]
-        prefix = "" if feature.table == "crashes" else f"{feature.table}."
-        if prefix and not any(column.startswith(prefix) for column in inputs.given):
-            missing[feature.table] = None
-            continue
-        columns = [prefix + column for column in feature.expr.meta.root_names() if column != KEY]
-        missing |= dict.fromkeys(column for column in columns if column not in inputs.given)
+        if (branch := _BRANCHES.get(name)) and branch not in there:
+            missing[branch] = None
+        else:
+            missing |= dict.fromkeys(column for column in _COLUMNS[name] if column not in inputs.given)
     return list(missing)
 
 
