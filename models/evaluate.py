@@ -35,6 +35,8 @@ CURVE_POINTS: Final = 200
 # A slice below these says little; it is shown, and marked.
 SMALL_ROWS: Final = 200
 SMALL_OF_CLASS: Final = 20
+# How often a grouping of an honest model has any flag beside `small`.
+_FALSE_ALARM: Final = 0.01
 # A probability of exactly 0 or 1 would make the log loss of one wrong row infinite.
 _LEAST: Final = 1e-6
 _DRAWS: Final = 500  # of the noise of calibration gaps
@@ -357,7 +359,7 @@ def _slices(
     found, codes = np.unique(names, return_inverse=True)
     order = np.argsort(codes, kind="stable")
     edges = np.searchsorted(codes[order], np.arange(1, len(found)))
-    strict = NormalDist().inv_cdf(1 - 0.025 / len(found))
+    strict = NormalDist().inv_cdf(1 - _FALSE_ALARM / 2 / len(found))
     return tuple(
         _slice(str(name), probability[rows], label[rows], threshold, overall, strict)
         for name, rows in zip(found, np.split(order, edges), strict=True)
