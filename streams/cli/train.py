@@ -177,11 +177,14 @@ def report(job: Mapping[str, Any]) -> int:
 
 def metrics_grid(metrics: Mapping[str, Any], comparison: Mapping[str, Any] | None) -> "Table":
     """Metrics on the test rows with their 95 % intervals, and how much better than what serves."""
+    from rich import box
     from rich.table import Column, Table
 
-    names = ("value", "95 %", *(("serving", "difference", "95 %") if comparison else ()))
+    names = ("value", "95 %", *(("difference", "95 %") if comparison else ()))
     columns = (Column(name, justify="right", no_wrap=True) for name in names)
-    grid = Table(Column("metric", no_wrap=True), *columns, title="On later crashes", title_justify="left")
+    grid = Table(
+        Column("metric", no_wrap=True), *columns, title="On later crashes", title_justify="left", box=box.SIMPLE
+    )
     for name, shown in METRICS.items():
         row = [*_interval(metrics[name])]
         if comparison:
@@ -190,8 +193,8 @@ def metrics_grid(metrics: Mapping[str, Any], comparison: Mapping[str, Any] | Non
     return grid
 
 
-def _compared(found: Mapping[str, Any] | None) -> tuple[str, str, str]:
-    return (_number(found["serving"]), *_interval(found["difference"], "+")) if found else ("", "", "")
+def _compared(found: Mapping[str, Any] | None) -> tuple[str, str]:
+    return _interval(found["difference"], "+") if found else ("", "")
 
 
 def _interval(metric: Mapping[str, Any], sign: str = "") -> tuple[str, str]:
