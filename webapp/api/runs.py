@@ -35,13 +35,14 @@ def routes(gold: GoldClient) -> APIRouter:
                 hint="GET /api/runs lists them; a run appears once a worker has planned it",
             )
         parts = {name: await rows(gold, f"run_{name}", run_id=run_id) for name in ("pages", "merges", "audits")}
-        return _json({"run": found[0], "stages": _stages(found[0]), **parts})
+        (scored,) = await rows(gold, "run_scored", run_id=run_id)
+        return _json({"run": found[0], "stages": _stages(found[0], scored["done"]), **parts})
 
     return router
 
 
-def _stages(run: dict[str, Any]) -> dict[str, Any]:
-    """What has passed each stage, and how much is to pass it as far as is known."""
+def _stages(run: dict[str, Any], scored: int | None) -> dict[str, Any]:
+    """What has passed each stage, and how much is to pass it as far as is known. Nothing is scored without a model."""
     return {
         "planned": {"windows": run["windows"], "rows": run["rows_planned"]},
         "fetched": {
@@ -52,6 +53,7 @@ def _stages(run: dict[str, Any]) -> dict[str, Any]:
         },
         "merged": {"done": run["merges_done"], "expected": run["merges_expected"]},
         "loaded": {"done": run["merges_loaded"], "expected": run["merges_expected"]},
+        "scored": {"done": scored, "expected": run["merges_expected"]},
     }
 
 

@@ -17,6 +17,7 @@ async def test_each_page_has_the_time_of_each_stage(api: aiohttp.ClientSession) 
     assert run["stages"]["planned"] == {"windows": 3, "rows": 42_000}
     assert run["stages"]["fetched"]["windows"] == 3
     assert run["stages"]["merged"] == run["stages"]["loaded"] == {"done": 3, "expected": 3}
+    assert run["stages"]["scored"] == {"done": None, "expected": 3}  # no model serves
     assert len(run["pages"]) == 3
     for page in run["pages"]:
         assert page["planned_at"] < page["fetched_at"] < page["merged_at"] <= page["loaded_at"]

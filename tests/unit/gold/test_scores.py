@@ -8,6 +8,7 @@ from typing import Any, cast
 import duckdb
 import polars as pl
 
+from streams.records import Merged, RunEvent
 from streams.storage.gold import Change, Gold
 from streams.storage.gold.scores import SCHEMA
 from tests.gold_rows import change, crash, person, silver, vehicle
@@ -140,3 +141,24 @@ def test_the_home_page_counts_what_is_scored_by_all_models_that_serve(gold: Gold
     assert counted() == 2
     score(gold, "a", version="v2")  # has come to serve, and is at it
     assert counted() == 1
+
+
+def test_a_merge_of_a_run_is_scored_when_its_whole_month_is(gold: Gold) -> None:
+    def done() -> int | None:
+        sql = files("webapp").joinpath("sql/run_scored.sql").read_text()
+        (row,) = gold.query(sql, parameters={"run_id": "r"}).table.to_pylist()
+        return cast("int | None", row["done"])
+
+    months = {"2024-01": ["a", "b"], "2024-02": ["c"], "2024-03": ["d"]}
+    for month, names in months.items():
+        merged = Merged(page_id=month, month=month, version=1, rows=1, crashes_changed=1)
+        gold.note([RunEvent(run_id="r", event=merged)])
+        if month != "2024-03":  # which Gold does not have yet
+            gold.load([change(month, 1, [crash(name, crash_date=f"{month}-05T00:00:00.000") for name in names])])
+    assert done() is None
+    score(gold, "a", "c")
+    assert done() == 1
+    score(gold, "b")
+    assert done() == 2
+    score(gold, "a", target="injury_severe")
+    assert done() == 0
