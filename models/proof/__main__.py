@@ -39,7 +39,7 @@ def _all(rows: Rows, threads: int) -> list[Result]:
 
 
 @click.command()
-@click.option("--crashes", default=150_000, show_default=True, help="Crashes of the simulated city, in two years.")
+@click.option("--crashes", default=300_000, show_default=True, help="Crashes of the simulated city, in three years.")
 @click.option("--seed", default=1, show_default=True, help="Which city.")
 @click.option(
     "--real", type=click.Path(path_type=Path), help=f"Real crashes as CSV; default: $CRASH_REAL_DATA/{REAL_ROWS}"

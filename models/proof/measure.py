@@ -27,7 +27,7 @@ from streams.errors import RequestError
 from streams.local.portal.city import City
 from streams.records import TARGETS, Algorithm, Target, Tier, TrainRequest
 
-_START: Final = date(2022, 1, 1)
+_START: Final = date(2021, 1, 1)
 _END: Final = date(2024, 1, 1)
 # Any time after all rows: their outcomes are final.
 _NOW: Final = datetime(2100, 1, 1, tzinfo=UTC)
@@ -194,7 +194,7 @@ def coverage(result: Result) -> Iterator[tuple[MetricName, float]]:
         rows = rng.integers(0, len(said), COVERED_ROWS)
         drawn = Sample.of(said[rows], rng.random(COVERED_ROWS) < truth[rows], result.evaluation.threshold)
         found = drawn.metrics(np.ones(COVERED_ROWS))
-        again = [drawn.metrics(weight) for weight in resamples(COVERED_ROWS, 100, trial)]
+        again = [drawn.metrics(weight) for weight in resamples(COVERED_ROWS, 200, trial)]
         for name in held:
             metric = interval(found[name], np.array([values[name] for values in again]))
             held[name] += metric.low <= wanted[name] <= metric.high
