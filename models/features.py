@@ -445,8 +445,8 @@ own for it. Columns of people's and vehicles' rows are aggregated over all rows 
 
 Three things to know. The tier says when a thing could be known, but all of it was written down in the report: that the
 light or the weather is unknown tells a little of who wrote it. Of a person's physical condition only states before the
-crash count, because "removed by EMS" stands for an injury. Ejection is a fact of the crash and no proxy: of cyclists who
-were thrown off, 15 to 28 in a hundred are reported unhurt.
+crash count, because "removed by EMS" stands for an injury. Ejection is a fact of the crash and no proxy: of cyclists
+who were thrown off, 15 to 28 in a hundred are reported unhurt.
 """
 
 
