@@ -62,7 +62,7 @@ class Trained:
     @property
     def better(self) -> bool | None:
         """Whether it is better than what serves; None where nothing does."""
-        return self.comparison and self.comparison.verdict == "better"
+        return None if self.comparison is None else self.comparison.verdict == "better"
 
 
 def threshold_rule(request: TrainRequest) -> str:

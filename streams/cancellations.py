@@ -24,7 +24,7 @@ class Cancellations:
         self._bootstrap = bootstrap
         self._cancelled: set[str] = set()
 
-    def __contains__(self, request_id: str) -> bool:
+    def __contains__(self, request_id: object) -> bool:
         return request_id in self._cancelled
 
     async def listen(self) -> Never:

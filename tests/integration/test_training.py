@@ -32,7 +32,8 @@ from tests.integration.webapp.serving import nowhere, serve_gold
 
 CRASHES = 4_000
 NOW = datetime(2025, 5, 1, tzinfo=UTC)
-QUICK: dict[str, Any] = {"features": ("first_crash_type", "damage", "num_units"), "hyperparameters": {"n_estimators": 20}}
+FEW = ("first_crash_type", "damage", "num_units")
+QUICK: dict[str, Any] = {"features": FEW, "hyperparameters": {"n_estimators": 20}}
 
 
 class Killed(BaseException):
