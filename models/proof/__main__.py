@@ -10,7 +10,7 @@ import click
 from models.evaluate import Evaluation
 from models.proof.chart import chart
 from models.proof.document import document
-from models.proof.measure import Result, Rows, city_rows, prove, real_rows
+from models.proof.measure import Result, Rows, city_rows, coverage, prove, real_rows
 from streams.errors import CrashStreamError
 from streams.records import ALGORITHMS, TARGETS, TIERS
 
@@ -66,7 +66,8 @@ def main(crashes: int, seed: int, real: Path | None, out: Path, threads: int) ->
     for source, results in (("city", city), ("real", measured)):
         if results:
             _draw(out.with_suffix(""), source, results)
-    out.write_text(document(city, measured, others, f"--crashes {crashes} --seed {seed}"))
+    covered = {result.target: dict(coverage(result)) for result in city if result.tier == "report"}
+    out.write_text(document(city, measured, others, covered, f"--crashes {crashes} --seed {seed}"))
     click.echo(f"written: {out}")
 
 

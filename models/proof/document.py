@@ -5,8 +5,8 @@ from typing import Final
 
 from models.card import table
 from models.evaluate import CALIBRATION_BINS, MetricName
-from models.proof.measure import COVERED_ROWS, COVERED_TRIALS, Best, Result, coverage
-from streams.records import TARGETS, Tier
+from models.proof.measure import COVERED_ROWS, COVERED_TRIALS, Best, Result
+from streams.records import TARGETS, Target, Tier
 
 # What is asked of the models.
 _BELOW_BEST: Final = 0.02
@@ -48,9 +48,14 @@ Chicago's crashes of June 2019, 35 columns, without vehicles and people, so that
 """
 
 
-def document(city: Sequence[Result], real: Sequence[Result], others: Sequence[Result], arguments: str) -> str:
-    """What stands in docs/models.md; curves are in `models/` beside it."""
-    covered = {result.target: dict(coverage(result)) for result in city if result.tier == "report"}
+def document(
+    city: Sequence[Result],
+    real: Sequence[Result],
+    others: Sequence[Result],
+    covered: Mapping[Target, Mapping[MetricName, float]],
+    arguments: str,
+) -> str:
+    """What stands in docs/models.md; curves are in `models/` beside it. `covered` is what `coverage` found."""
     parts = [
         _PREFACE.format(arguments=arguments, resamples=city[0].evaluation.resamples, bins=CALIBRATION_BINS),
         "## What is asked, and what was measured\n\n"
