@@ -29,7 +29,7 @@ VERSION: Final = "select version from applied where month = $month"
 
 @dataclass(frozen=True)
 class History:
-    """Crashes whose label is known and mature, one a row: crash_record_id, crash_date, label, beat and features.
+    """Crashes whose label is known and mature: crash_record_id, crash_date, label, beat and features, in order of time.
 
     `silver_versions` are those of the months they are of.
     """
@@ -72,7 +72,7 @@ async def read_history(
                 break
         parts.append(await asyncio.to_thread(_learnable, tables, target, span, features))
     rows = pl.concat(parts) if parts else _learnable(await _tables(gold, end, end), target, span, features)
-    return History(rows.sort("crash_date", KEY), versions)
+    return History(rows, versions)
 
 
 def _learnable(
@@ -82,7 +82,7 @@ def _learnable(
     labels = labelled(crashes, target, span.as_of, span.maturity)
     built = build(crashes, tables["vehicles"], tables["people"])
     beats = crashes.select(KEY, beat="beat_of_occurrence")
-    return labels.join(beats, on=KEY).join(built.select(KEY, *features), on=KEY)
+    return labels.join(beats, on=KEY).join(built.select(KEY, *features), on=KEY).sort("crash_date", KEY)
 
 
 async def _tables(gold: GoldClient, start: date, end: date) -> dict[Dataset, pl.DataFrame]:

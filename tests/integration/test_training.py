@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from shutil import copyfile
-from typing import Any
+from typing import Any, cast
 
+import polars as pl
 import pytest
 from aiokafka import TopicPartition
 
 from agents.begin import LEAST_LABELS, begin
 from agents.train import TELL_SECONDS, train
+from models.data import Span, read_history
 from models.registry import CARD, Registry
 from streams.cancellations import Cancellations
 from streams.cli.train import run_train
@@ -130,6 +132,24 @@ async def test_a_training_ends_in_a_model_that_serves_and_says_where_it_is_from(
     before = len(parts.sent)
     assert await parts.train(request) == job
     assert len(parts.sent) == before, "what has ended is passed over"
+
+
+async def test_history_is_of_the_days_that_are_wanted_and_mature_in_order_of_time(parts: Parts) -> None:
+    at = datetime(2025, 3, 20, 12)
+    span = Span(at, timedelta(days=10), start=date(2025, 1, 15))
+    history = await read_history(parts.client, "injury", span, ("hour", "persons"), lambda share: None)
+    sql = """
+        select crash_record_id, crash_date, injury as label, beat_of_occurrence as beat, ppl_count::double as persons
+        from crashes where crash_date between '2025-01-15' and '2025-03-10 12:00:00' and injury is not null
+        order by crash_date, crash_record_id
+    """
+    answer = await parts.client.query(sql)
+    assert history.rows.drop("hour").equals(cast(pl.DataFrame, pl.from_arrow(answer.table)))
+    assert history.silver_versions == {"2025-01": 1, "2025-02": 1, "2025-03": 1}
+    none = await read_history(
+        parts.client, "injury", replace(span, end=date(2020, 1, 1)), ("hour",), lambda share: None
+    )
+    assert (none.rows.height, none.silver_versions) == (0, {})
 
 
 async def test_a_trainer_killed_before_its_model_serves_lets_that_one_serve_when_started_again(parts: Parts) -> None:
