@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 VERSION: Final = r"^[\w.-]{1,200}$"
 Version = Annotated[
-    str, Path(pattern=VERSION, examples=["injury-report-lightgbm-20260601T030000-0f6c1f0e"], description="a version")
+    str, Path(pattern=VERSION, examples=["injury-report-lightgbm-20260601t030000-0f6c1f0e"], description="a version")
 ]
 
 
@@ -94,7 +94,7 @@ class Promote(BaseModel):
     """Which version is to serve."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"version": "injury-report-lightgbm-20260601T030000-0f6c1f0e"}]}
+        extra="forbid", json_schema_extra={"examples": [{"version": "injury-report-lightgbm-20260601t030000-0f6c1f0e"}]}
     )
 
     version: str = Field(pattern=VERSION)

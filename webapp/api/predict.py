@@ -96,7 +96,7 @@ class Predictions(BaseModel):
             "examples": [
                 {
                     "model": {
-                        "version": "injury-report-lightgbm-20260601T030000-0f6c1f0e",
+                        "version": "injury-report-lightgbm-20260601t030000-0f6c1f0e",
                         "target": "injury",
                         "tier": "report",
                         "algorithm": "lightgbm",
@@ -134,22 +134,25 @@ _BODY: Final[dict[str, Any]] = {
         "application/json": {
             "schema": {
                 "type": "object",
-                "description": f'a crash, or {{"rows": [crashes]}}, at most {MOST_ROWS:,}',
+                "description": "A crash, with any of the portal's columns, as published or typed; or `rows` alone.",
+                "properties": {
+                    "vehicles": {"type": "array", "description": "the crash's vehicles, with any of their columns"},
+                    "people": {"type": "array", "description": "the crash's people, with any of their columns"},
+                    "rows": {"type": "array", "description": f"instead of one crash up to {MOST_ROWS:,}"},
+                },
                 "additionalProperties": True,
-            },
-            "examples": {
-                "one": {
-                    "value": {
+                "examples": [
+                    {
                         "crash_date": "2026-06-01T17:40:00",
                         "posted_speed_limit": 30,
                         "weather_condition": "RAIN",
                         "first_crash_type": "PEDESTRIAN",
                         "vehicles": [{"vehicle_type": "PASSENGER"}],
                         "people": [{"person_type": "DRIVER", "age": 41}, {"person_type": "PEDESTRIAN", "age": 9}],
-                    }
-                },
-                "many": {"value": {"rows": [{"crash_record_id": "a", "crash_date": "2026-06-01T17:40:00"}]}},
-            },
+                    },
+                    {"rows": [{"crash_record_id": "4f1a", "crash_date": "2026-06-01T17:40:00"}]},
+                ],
+            }
         },
         "text/csv": {
             "schema": {"type": "string"},

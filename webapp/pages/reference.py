@@ -101,7 +101,7 @@ def _fields(fields: list[tuple[str, str, str]]) -> Component:
 def _body(route: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     content = route.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     name = content.get("$ref", "").removeprefix("#/components/schemas/")
-    found: dict[str, Any] = schema.get("components", {}).get("schemas", {}).get(name, {})
+    found: dict[str, Any] = schema.get("components", {}).get("schemas", {}).get(name, content)
     return found
 
 
