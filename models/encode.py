@@ -86,7 +86,8 @@ class Encoding:
             )
         matrix = np.zeros((frame.height, len(self.columns)), dtype=np.float32)
         plain = [part.name for part in self.parts if part.kind != "category"]
-        matrix[:, self._plain] = frame.select(plain).cast(pl.Float32).to_numpy()
+        if plain:
+            matrix[:, self._plain] = frame.select(plain).cast(pl.Float32).to_numpy()
         rows = np.arange(frame.height)
         for codes in frame.select(self._codes):
             matrix[rows, codes.to_numpy()] = 1

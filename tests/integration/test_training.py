@@ -34,7 +34,7 @@ from tests.integration.webapp.serving import nowhere, serve_gold
 
 CRASHES = 4_000
 NOW = datetime(2025, 5, 1, tzinfo=UTC)
-FEW = ("first_crash_type", "damage", "num_units")
+FEW = ("first_crash_type", "damage")
 QUICK: dict[str, Any] = {"features": FEW, "hyperparameters": {"n_estimators": 20}}
 
 
