@@ -33,9 +33,11 @@ LEAST_FREE_BYTES = 1 << 30
 # As in streams.app, which brings all of Faust along.
 WORKER_GROUP = "crash-worker"
 GOLD_GROUP = "crash-gold"
+TRAINER_GROUP = "crash-trainer"
 MEMBERS_WANTED = {
     WORKER_GROUP: "start one: `crash-stream worker`; one just started needs some seconds",
     GOLD_GROUP: "start it: `crash-stream gold`",
+    TRAINER_GROUP: "start one: `crash-stream trainer`; what is scored and predicted meanwhile is not affected",
 }
 
 
@@ -81,17 +83,18 @@ class Health:
         await self._stack.aclose()
 
     async def checks(self) -> tuple[Check, ...]:
-        """All parts, in the order in which rows pass them: portal, broker, store, worker, gold, disk. Never raises."""
-        portal, (broker, store, worker, gold, disk) = await asyncio.gather(self._portal(), self._own())
-        return portal, broker, store, worker, gold, disk
+        """All parts: portal, broker, store, worker, gold, trainer, disk. Never raises."""
+        portal, own = await asyncio.gather(self._portal(), self._own())
+        return portal, *own
 
-    async def _ask_own(self) -> tuple[Check, Check, Check, Check, Check]:
+    async def _ask_own(self) -> tuple[Check, ...]:
         (broker, members), store, gold, disk = await asyncio.gather(
             self._ask_broker(), self._ask_store(), self._ask_gold(), self._ask_disk()
         )
         worker = _alive("worker", WORKER_GROUP, members)
         loading = _alive("gold", GOLD_GROUP, members)
-        return broker, store, worker, gold if not gold.ok or loading.ok else loading, disk
+        trainer = _alive("trainer", TRAINER_GROUP, members)
+        return broker, store, worker, gold if not gold.ok or loading.ok else loading, trainer, disk
 
     async def _ask_broker(self) -> tuple[Check, dict[str, int]]:
         """How the broker is, and how many members each group of ours has."""

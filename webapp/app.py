@@ -80,6 +80,7 @@ def create_app(
     app.include_router(api.model.routes(models, writer(settings)))
     app.include_router(api.predict.routes(models))
     app.include_router(api.predict_from_gold.routes(models, gold))
+    app.include_router(api.watching.routes(gold, models.registry))
     app.include_router(api.training.routes(gold, emit, writer(settings)))
 
     @app.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)

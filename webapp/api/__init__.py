@@ -15,6 +15,7 @@ from webapp.api import (
     schedule,
     training,
     versions,
+    watching,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "schedule",
     "training",
     "versions",
+    "watching",
 ]

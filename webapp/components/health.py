@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from monitoring.health import Check
 from webapp.components.aria import aria
 
-PARTS: Final = ("portal", "broker", "store", "worker", "gold", "disk")
+PARTS: Final = ("portal", "broker", "store", "worker", "gold", "trainer", "disk")
 
 
 def health_cards(checks: Sequence[Check] | None) -> list[Component]:

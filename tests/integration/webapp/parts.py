@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer
 
-from monitoring.health import GOLD_GROUP, WORKER_GROUP
+from monitoring.health import MEMBERS_WANTED
 from streams.publisher import declare_topics
 from streams.settings import Settings
 from streams.topics import BACKFILL_REQUESTS
@@ -35,7 +35,7 @@ async def running_parts(folder: Path, gold_file: Path) -> AsyncIterator[Parts]:
         gold = await stack.enter_async_context(serve_gold(gold_file))
         portal = await stack.enter_async_context(serve_portal())
         await declare_topics(broker.bootstrap)
-        for group in (WORKER_GROUP, GOLD_GROUP):
+        for group in MEMBERS_WANTED:
             await stack.enter_async_context(member(broker.bootstrap, group))
         settings = nowhere(
             folder,

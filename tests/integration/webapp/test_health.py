@@ -7,7 +7,7 @@ from unittest.mock import ANY
 
 import aiohttp
 
-from monitoring.health import GOLD_GROUP, LIMIT_SECONDS, WORKER_GROUP, Check, Health, check_all
+from monitoring.health import LIMIT_SECONDS, MEMBERS_WANTED, WORKER_GROUP, Check, Health, check_all
 from streams import app as faust_apps
 from streams.publisher import declare_topics
 from streams.settings import Settings
@@ -15,7 +15,7 @@ from tests.embedded_broker import EmbeddedBroker
 from tests.integration.webapp.parts import member, running_parts, serve_portal
 from tests.integration.webapp.serving import Outbox, nowhere, serve_web
 
-PARTS = ["portal", "broker", "store", "worker", "gold", "disk"]
+PARTS = ["portal", "broker", "store", "worker", "gold", "trainer", "disk"]
 
 
 async def by_part(settings: Settings) -> dict[str, Check]:
@@ -41,7 +41,7 @@ async def test_all_parts_are_well_and_one_that_goes_is_missed(sample: Path, tmp_
 
         parts.broker.kill()
         checks = await by_part(parts.settings)
-        assert {part for part, check in checks.items() if not check.ok} == {"broker", "worker", "gold"}
+        assert {part for part, check in checks.items() if not check.ok} == {"broker", "worker", "gold", "trainer"}
         assert "CRASH_KAFKA_BOOTSTRAP" in str(checks["broker"].remedy)
 
         # The same Health sees the broker come back.
@@ -50,7 +50,7 @@ async def test_all_parts_are_well_and_one_that_goes_is_missed(sample: Path, tmp_
             parts.broker.start()
             broker, members = await health._ask_broker()
             assert broker.ok
-            assert set(members) == {WORKER_GROUP, GOLD_GROUP}
+            assert set(members) == set(MEMBERS_WANTED)
 
 
 async def test_a_broker_without_topics_or_workers_says_so(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ async def test_with_every_part_away_each_says_what_to_do(tmp_path: Path) -> None
     assert status == 503
     assert [part["part"] for part in answer["parts"]] == PARTS
     ill = {part["part"]: part for part in answer["parts"] if not part["ok"]}
-    assert list(ill) == ["portal", "broker", "store", "worker", "gold"]
+    assert list(ill) == PARTS[:-1]
     assert all(part["remedy"] for part in ill.values())
     assert answer["error"]["code"] == "not-well"
     for part in ill:
@@ -114,4 +114,4 @@ async def test_a_part_that_hangs_holds_nobody_up(tmp_path: Path) -> None:
 
 
 def test_the_groups_are_those_of_the_apps() -> None:
-    assert (faust_apps.WORKER, faust_apps.GOLD) == (WORKER_GROUP, GOLD_GROUP)
+    assert {faust_apps.WORKER, faust_apps.GOLD, faust_apps.TRAINER} == set(MEMBERS_WANTED)
