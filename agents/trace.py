@@ -1,9 +1,9 @@
-"""`run-events`, `dead-letters`, `schedule-changes`, `train-…` → Gold: what happened, what failed, what is planned."""
+"""`run-events`, `dead-letters`, `schedule-changes`, `train-…`, `model-measured` → Gold: what is and what is to be."""
 
 import asyncio
 from collections.abc import Sequence
 
-from streams.records import DeadLetter, RunEvent, ScheduleChange, TrainEvent, TrainRequest
+from streams.records import DeadLetter, ModelMeasured, RunEvent, ScheduleChange, TrainEvent, TrainRequest
 from streams.storage.gold import Gold
 
 
@@ -30,3 +30,8 @@ async def list_requests(requests: Sequence[TrainRequest], gold: Gold) -> None:
 async def list_trainings(events: Sequence[TrainEvent], gold: Gold) -> None:
     """Keep how trainings stand."""
     await asyncio.to_thread(gold.note_training, events)
+
+
+async def list_measures(events: Sequence[ModelMeasured], gold: Gold) -> None:
+    """Keep how models fare."""
+    await asyncio.to_thread(gold.measure, events)

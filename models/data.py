@@ -67,11 +67,11 @@ async def read_history(
         on_progress(done / len(found))
         for _ in range(_READS):
             versions[month] = await _version(gold, month)
-            tables = await _tables(gold, first, last + timedelta(days=1))
+            tables = await read_tables(gold, first, last + timedelta(days=1))
             if versions[month] == await _version(gold, month):
                 break
         parts.append(await asyncio.to_thread(_learnable, tables, target, span, features))
-    rows = pl.concat(parts) if parts else _learnable(await _tables(gold, end, end), target, span, features)
+    rows = pl.concat(parts) if parts else _learnable(await read_tables(gold, end, end), target, span, features)
     return History(rows, versions)
 
 
@@ -85,7 +85,7 @@ def _learnable(
     return labels.join(beats, on=KEY).join(built.select(KEY, *features), on=KEY).sort("crash_date", KEY)
 
 
-async def _tables(gold: GoldClient, start: date, end: date) -> dict[Dataset, pl.DataFrame]:
+async def read_tables(gold: GoldClient, start: date, end: date) -> dict[Dataset, pl.DataFrame]:
     """Gold's rows of the crashes from `start` to `end`."""
     window = {"start": str(start), "end": str(end)}
     return {dataset: await _rows(gold, _question(dataset), **window) for dataset in DATASETS}

@@ -21,7 +21,7 @@ from agents.merge import merge
 from agents.plan import plan
 from agents.poll import poll, poll_ever
 from agents.schedule import schedule
-from agents.trace import list_dead, list_requests, list_schedules, list_trainings, note
+from agents.trace import list_dead, list_measures, list_requests, list_schedules, list_trainings, note
 from streams import topics
 from streams.app import GOLD, TRAINER, WORKER, StreamApp
 from streams.clock import tick
@@ -38,6 +38,7 @@ from streams.records import (
     CrashPage,
     DeadLetter,
     ForecastReady,
+    ModelMeasured,
     PollRequest,
     RunEvent,
     ScheduleChange,
@@ -167,6 +168,7 @@ async def run_gold(settings: Settings) -> None:
         app.consume_batches(topics.RUN_EVENTS, RunEvent, "lineage", partial(note, gold=gold))
         app.consume_batches(topics.TRAIN_REQUESTS, TrainRequest, "lineage", partial(list_requests, gold=gold))
         app.consume_batches(topics.TRAIN_EVENTS, TrainEvent, "lineage", partial(list_trainings, gold=gold))
+        app.consume_batches(topics.MODEL_MEASURED, ModelMeasured, "lineage", partial(list_measures, gold=gold))
         app.consume_batches(topics.DEAD_LETTERS, DeadLetter, "lineage", partial(list_dead, gold=gold))
         keep_forecast = partial(expect, forecasts=Forecasts(objects), gold=gold)
         app.consume_batches(topics.FORECAST_READY, ForecastReady, "forecast", keep_forecast)
@@ -174,11 +176,12 @@ async def run_gold(settings: Settings) -> None:
 
 
 async def run_trainer(settings: Settings) -> None:
-    """The `trainer` process: trains what is asked for, and asks for a first model. Several share the work."""
+    """The `trainer` process: trains what is asked for, watches what serves, forecasts. Several share the work."""
     # Other processes are spared what only this one needs.
     from agents.begin import begin_ever
     from agents.forecast import forecast_ever
     from agents.train import train
+    from agents.watch import watch_ever
     from models.registry import Registry
     from streams.cancellations import Cancellations
     from streams.storage.gold.client import GoldClient
@@ -195,6 +198,7 @@ async def run_trainer(settings: Settings) -> None:
         app.clock(cancelled.listen)
         app.clock(partial(begin_ever, gold, registry, partial(app.owns, topics.TRAIN_REQUESTS), emit))
         app.clock(partial(forecast_ever, gold, Forecasts(objects), partial(app.owns, topics.TRAIN_REQUESTS), emit))
+        app.clock(partial(watch_ever, gold, registry, partial(app.owns, topics.TRAIN_REQUESTS), emit))
         app.consume(
             topics.TRAIN_REQUESTS,
             TrainRequest,

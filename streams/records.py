@@ -466,3 +466,51 @@ class ForecastReady(Record):
     forecast_id: Identifier
     basis: str
     made_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+class FeatureShift(Record):
+    """How far a feature is from its reference, or `probability`, the scores: see `models.drift.Shift`."""
+
+    feature: str
+    psi: float
+    band: str
+
+
+class MeasuredDrift(Record):
+    """How far `rows` crashes of these days, both included, are from those a model was trained on.
+
+    `basis` names what was measured: the months' content versions in Gold.
+    """
+
+    basis: str
+    data_from: Day
+    data_through: Day
+    rows: int
+    shifts: tuple[FeatureShift, ...]
+
+
+class MeasuredMonth(Record):
+    """How good a model's scores of a month's crashes turned out to be: see `models.quality.realised`.
+
+    `basis` names what was measured: a digest of crashes, scores and outcomes.
+    """
+
+    month: Month
+    basis: str
+    rows: int
+    positives: int
+    base_rate: float
+    predicted: float
+    brier: float
+    ece: float | None = None
+    roc_auc: float | None = None
+
+
+class ModelMeasured(Record):
+    """How a model fares that serves: whatever of it was measured anew."""
+
+    model_version: str
+    target: Target
+    drift: MeasuredDrift | None = None
+    months: tuple[MeasuredMonth, ...] = ()
+    at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))

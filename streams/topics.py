@@ -14,6 +14,7 @@ from streams.records import (
     CrashPage,
     DeadLetter,
     ForecastReady,
+    ModelMeasured,
     PollRequest,
     Promotion,
     Record,
@@ -67,6 +68,7 @@ TRAIN_EVENTS: Final = Topic("train-events", TrainEvent, "request_id", 4, 7 * DAY
 # Every process with models in it listens to all of it, in no group. What serves is in the registry: this says, look.
 MODEL_CHANGES: Final = Topic("model-changes", Promotion, "target", 1, 7 * DAY_MS)
 FORECAST_READY: Final = Topic("forecast-ready", ForecastReady, "forecast_id", 1, 7 * DAY_MS)
+MODEL_MEASURED: Final = Topic("model-measured", ModelMeasured, "model_version", 1, 7 * DAY_MS)
 # A dead letter carries another message's bytes, as base64.
 DEAD_LETTERS: Final = Topic("dead-letters", DeadLetter, "topic", 4, 90 * DAY_MS, max_bytes=2 * 1024 * 1024)
 
@@ -84,5 +86,6 @@ TOPICS: Final = (
     TRAIN_EVENTS,
     MODEL_CHANGES,
     FORECAST_READY,
+    MODEL_MEASURED,
     DEAD_LETTERS,
 )

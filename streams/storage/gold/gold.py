@@ -19,8 +19,16 @@ import polars as pl
 
 from streams.domain.clean import GoldFrames
 from streams.errors import GoldBusy, GoldError, SettingError
-from streams.records import DeadLetter, ForecastReady, RunEvent, ScheduleChange, TrainEvent, TrainRequest
-from streams.storage.gold import forecasts, jobs, lineage, replace, schedules, scores, whereabouts
+from streams.records import (
+    DeadLetter,
+    ForecastReady,
+    ModelMeasured,
+    RunEvent,
+    ScheduleChange,
+    TrainEvent,
+    TrainRequest,
+)
+from streams.storage.gold import forecasts, jobs, lineage, measures, replace, schedules, scores, whereabouts
 from streams.storage.gold.guard import first_line
 from streams.storage.gold.readers import Answer, Readers
 from streams.storage.gold.tables import NAMES, create_tables
@@ -219,6 +227,11 @@ class Gold:
         """Keep how trainings stand. An event may come twice, and in any order."""
         if events:
             self._write(lambda cursor: jobs.write_events(cursor, events))
+
+    def measure(self, events: Sequence[ModelMeasured]) -> None:
+        """Keep how models fare. An event may come twice, and in any order."""
+        if events:
+            self._write(lambda cursor: measures.write(cursor, events))
 
     def forecast(self, rows: pl.DataFrame, backtests: pl.DataFrame, ready: ForecastReady) -> None:
         """Put a forecast in the place of the one before it; one that is older than that changes nothing."""

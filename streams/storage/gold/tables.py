@@ -18,6 +18,7 @@ NAMES: Final = (
     *("scores", "runs", "dead_letters"),
     *("applied", "clock", "run_plans", "run_pages", "run_merges", "run_failures"),
     *("watermarks", "audits", "drifts", "schedules", "training_jobs", "forecasts", "forecast_backtests"),
+    *("model_drift", "model_quality"),
 )
 
 

@@ -230,3 +230,35 @@ create table if not exists forecast_backtests (
     basis varchar not null, -- what data it was made of
     made_at timestamp not null
 );
+
+-- How far a feature, or `probability`, is from what a model was trained on: the last measurement of each window.
+create table if not exists model_drift (
+    model_version varchar not null,
+    target varchar not null,
+    feature varchar not null,
+    psi double not null,
+    band varchar not null, -- stable, shifted, drifted or too few rows
+    "rows" bigint not null,
+    data_from date not null,
+    data_through date not null,
+    basis varchar not null, -- what was measured: the months' content versions
+    measured_at timestamp not null,
+    primary key (model_version, data_through, feature)
+);
+
+-- How good a model's scores of a crash month turned out to be: the last measurement.
+create table if not exists model_quality (
+    model_version varchar not null,
+    target varchar not null,
+    month varchar not null,
+    "rows" bigint not null,
+    positives bigint not null,
+    base_rate double not null,
+    predicted double not null, -- the mean probability
+    roc_auc double, -- null, as ece, where rows are too few to tell
+    brier double not null,
+    ece double,
+    basis varchar not null, -- what was measured: a digest of crashes, scores and outcomes
+    measured_at timestamp not null,
+    primary key (model_version, month)
+);
