@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import add
-from typing import Any, Final, Never, cast
+from typing import TYPE_CHECKING, Any, Final, Never, cast
 
 import polars as pl
 import structlog
@@ -16,7 +16,6 @@ from models.data import read_tables
 from models.drift import Reference, drift
 from models.features import build
 from models.labels import MATURITY, labelled
-from models.model import Model
 from models.quality import realised
 from models.registry import REFERENCE, Meta, Registry
 from streams.domain.cron import CHICAGO
@@ -26,6 +25,9 @@ from streams.records import Dataset, FeatureShift, MeasuredDrift, MeasuredMonth,
 from streams.storage.gold.client import GoldClient
 from streams.storage.gold.gold import MOST_ROWS
 from streams.topics import MODEL_MEASURED
+
+if TYPE_CHECKING:
+    from models.model import Model
 
 log = structlog.get_logger()
 
@@ -159,7 +161,7 @@ async def measure_months(meta: Meta, gold: GoldClient, now: datetime) -> tuple[M
     return tuple(measured)
 
 
-def _count(reference: Reference, model: Model, tables: Mapping[Dataset, pl.DataFrame]) -> Reference:
+def _count(reference: Reference, model: "Model", tables: Mapping[Dataset, pl.DataFrame]) -> Reference:
     features = build(tables["crashes"], tables["vehicles"], tables["people"])
     # A training may be under way, and crashes so few are done before other threads have woken up.
     with threadpool_limits(limits=1):

@@ -180,7 +180,6 @@ async def run_trainer(settings: Settings) -> None:
     # Other processes are spared what only this one needs.
     from agents.begin import begin_ever
     from agents.forecast import forecast_ever
-    from agents.train import train
     from agents.watch import watch_ever
     from models.registry import Registry
     from streams.cancellations import Cancellations
@@ -194,25 +193,19 @@ async def run_trainer(settings: Settings) -> None:
         registry = Registry(objects, emit)
         cancelled = Cancellations(settings.broker)
 
+        async def train_when_asked(request: TrainRequest) -> None:
+            # It brings the libraries of models along: a trainer that has nothing to do starts in half the time.
+            from agents.train import train
+
+            await train(request, gold, registry, emit, cancelled, settings.code_version)
+
         app = StreamApp(TRAINER, settings, emit)
         app.clock(cancelled.listen)
         app.clock(partial(begin_ever, gold, registry, partial(app.owns, topics.TRAIN_REQUESTS), emit))
         app.clock(partial(forecast_ever, gold, Forecasts(objects), partial(app.owns, topics.TRAIN_REQUESTS), emit))
         app.clock(partial(watch_ever, gold, registry, partial(app.owns, topics.TRAIN_REQUESTS), emit))
-        app.consume(
-            topics.TRAIN_REQUESTS,
-            TrainRequest,
-            "train",
-            partial(
-                train,
-                gold=gold,
-                registry=registry,
-                emit=emit,
-                cancelled=cancelled,
-                code_version=settings.code_version,
-            ),
-            seconds=None,  # a search takes as long as it was asked to
-        )
+        # Without a limit: a search takes as long as it was asked to.
+        app.consume(topics.TRAIN_REQUESTS, TrainRequest, "train", train_when_asked, seconds=None)
         await app.run()
 
 
