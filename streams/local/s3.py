@@ -50,8 +50,6 @@ def embedded_s3(data_dir: Path, *, port: int, access_key: str, secret_key: str, 
         "master.volumeSizeLimitMB": 256,
         "volume.max": 1000,
         "volume.preStopSeconds": 0,
-        # What expired gives its space back within minutes: months have many versions, and few are kept.
-        "master.vacuumIntervalSeconds": 120,
     }
     return Part(
         name="s3",
