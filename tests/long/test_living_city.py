@@ -67,7 +67,8 @@ def test_a_living_city_is_followed_to_the_last_row(tmp_path: Path) -> None:
             since=datetime.now(UTC).replace(tzinfo=None).isoformat(),
         )
         service.wait_until(NO_LAG, LAG_SECONDS)
-        audit = crash_stream("audit", "--data-dir", str(data_dir), cwd=tmp_path)
+        # The city lives ahead of our clock.
+        audit = crash_stream("audit", "--end", "2030-01-01", "--data-dir", str(data_dir), cwd=tmp_path)
         assert audit.returncode == 0, audit.stdout + audit.stderr
         service.wait_until(NO_LAG)
         truth = expected(portal_rows(service.services.portal_url))
@@ -101,7 +102,9 @@ def test_a_living_city_is_followed_to_the_last_row(tmp_path: Path) -> None:
 
 
 async def stored(service: Running) -> tuple[dict[str, int], int]:
-    """Months with more versions past their time than the newest of these; and the bytes of all objects."""
+    """Months with more versions past their time than the two that stay, the newest and the last of other content; and
+    the bytes of all objects.
+    """
     now = datetime.now(UTC)
     old: Counter[str] = Counter()
     size = 0
@@ -112,7 +115,7 @@ async def stored(service: Running) -> tuple[dict[str, int], int]:
                 size += info.size
                 if "/versions/" in info.key and info.modified < now - EXPIRED:
                     old[info.key.split("/")[0]] += 1
-    return {month: number for month, number in old.items() if number > 1}, size
+    return {month: number for month, number in old.items() if number > 2}, size
 
 
 def memory(service: Running) -> dict[str, int]:
