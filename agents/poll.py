@@ -72,13 +72,15 @@ async def poll(
         await emit(POLL_REQUESTS, request.model_copy(update={"number": request.number + 1, "after": page.cursor}))
     if page.size or not first or not follows:  # an idle poll is no run
         span = (extent.since, (answer.at or datetime.now(UTC)).date() + timedelta(days=1))
+        await announce(request, span, answer, page, last, bronze, emit)
         if first:
+            # Said after its page: an earlier poll that is delivered again after a death may read that page instead,
+            # and this one, which has then nothing to do, would be a run that never ends.
             kind = "stream" if follows else "look-back"
             planned = Planned(
                 kind=kind, start=span[0], end=span[1], datasets=(request.dataset,), windows=1, rows=page.size
             )
             await emit(RUN_EVENTS, RunEvent(run_id=request.run_id, event=planned))
-        await announce(request, span, answer, page, last, bronze, emit)
     if follows:
         if not answer.out_of_date:
             mark = mark.after(page.cursor or after, answer.at)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from agents.poll import poll
 from streams.domain.merge import flatten, live
 from streams.domain.schemas import TABLES
-from streams.records import DATASETS, PollRequest
+from streams.records import DATASETS, Fetched, PollRequest, Record, RunEvent
 from streams.tables import Watermark
-from streams.topics import BRONZE_WRITTEN, POLL_REQUESTS, RUN_EVENTS, SILVER_READY
-from tests.pipeline import Pipeline, city, pipeline
+from streams.topics import BRONZE_WRITTEN, POLL_REQUESTS, RUN_EVENTS, SILVER_READY, Topic
+from tests.pipeline import Killed, Pipeline, city, pipeline
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CRASHES = 60
@@ -165,6 +166,25 @@ async def test_of_polls_that_piled_up_one_is_enough(pipe: Pipeline) -> None:
     for request in waiting:
         await pipe.poll_one(request)
     assert [event.run_id for event in pipe.take(RUN_EVENTS)] == ["tick-0"]
+
+
+async def test_a_poll_that_died_and_has_nothing_left_to_do_is_no_run_that_never_ends(pipe: Pipeline) -> None:
+    """An earlier poll, which is delivered again before it, reads its page instead."""
+    earlier, died = (PollRequest(run_id=name, dataset="crashes") for name in ("earlier", "died"))
+    pipe.tables.republish("crashes", NOW)
+
+    async def dying(topic: Topic, record: Record) -> None:
+        if isinstance(record, RunEvent) and isinstance(record.event, Fetched):
+            raise Killed
+        await pipe.emit(topic, record)
+
+    with pytest.raises(Killed):
+        await poll(died, pipe.marks, pipe.portal, pipe.bronze, dying, pipe.extent, pipe.page_rows)
+    for request in (earlier, died):
+        await pipe.poll_one(request)
+    await pipe.merge_and_load()
+    runs = pipe.gold.query("select run_id, status from runs where kind = 'stream' and run_id in ('earlier', 'died')")
+    assert runs.table.to_pylist() == [{"run_id": "earlier", "status": "complete"}]
 
 
 async def test_a_look_back_reads_again_and_moves_no_watermark(pipe: Pipeline) -> None:
