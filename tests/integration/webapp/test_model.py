@@ -1,5 +1,6 @@
 """Models over the API: which there are, what they know, and which of them serve."""
 
+import asyncio
 from typing import Any
 
 from models.features import chosen
@@ -91,6 +92,34 @@ async def test_a_promotion_serves_at_once_and_can_be_taken_back(served: Served) 
     assert announced == [served.scene.version, served.report.version]
     error = (await served.ask("POST", "rollback", 422, {"target": "injury"}))["error"]
     assert error["field"] == "target"
+
+
+async def test_promotions_under_load_drop_nothing(served: Served) -> None:
+    """Who asks while models change is answered by the one or the other, wholly."""
+    versions = (served.scene, served.report)
+    crash = {"crash_date": "2025-06-01T12:00:00", "posted_speed_limit": 30}
+    expected = {}
+    for model in versions:
+        await served.ask("POST", "promote", 200, {"version": model.version})
+        expected[model.version] = (await served.ask("POST", "predict", 200, crash))["predictions"]
+    ended = False
+
+    async def ask_ever() -> list[str]:
+        answered = []
+        while not ended:
+            answer = await served.ask("POST", "predict", 200, crash)
+            version = answer["model"]["version"]
+            assert answer["predictions"] == expected[version]
+            answered.append(version)
+        return answered
+
+    asking = [asyncio.create_task(ask_ever()) for _ in range(8)]
+    for model in versions * 4:
+        await served.ask("POST", "promote", 200, {"version": model.version})
+        await served.ask("POST", "predict", 200, crash)
+    ended = True
+    answered = [version for versions in await asyncio.gather(*asking) for version in versions]
+    assert set(answered) == set(expected)
 
 
 async def test_without_the_token_nothing_is_promoted(served: Served) -> None:
