@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from streams.records import ForecastReady
 from streams.storage.forecasts import Forecasts
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 
 
 async def expect(ready: Sequence[ForecastReady], forecasts: Forecasts, gold: Gold) -> None:

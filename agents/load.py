@@ -12,7 +12,8 @@ from streams.errors import ObjectMissing
 from streams.publisher import Emit
 from streams.records import BronzeWritten, SilverReady
 from streams.storage.bronze import Bronze
-from streams.storage.gold import Change, Gold, Loaded
+from streams.storage.gold.gold import Gold, Loaded
+from streams.storage.gold.upsert import Change
 from streams.storage.silver import Silver
 from streams.topics import BRONZE_WRITTEN
 

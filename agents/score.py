@@ -15,7 +15,7 @@ from models.scorer import Scorer
 from streams.delivery import retry
 from streams.publisher import Emit
 from streams.records import UNDATED, CrashesScored, Target
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 from streams.topics import CRASHES_SCORED
 
 log = structlog.get_logger()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from streams.records import DeadLetter, ModelMeasured, RunEvent, ScheduleChange, TrainEvent, TrainRequest
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 
 
 async def note(events: Sequence[RunEvent], gold: Gold) -> None:

@@ -52,7 +52,7 @@ from streams.storage import bronze, silver
 from streams.storage.bronze import Bronze
 from streams.storage.findings import Findings
 from streams.storage.forecasts import Forecasts
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 from streams.storage.gold.server import create_app as create_gold_app
 from streams.storage.objects import S3Objects
 from streams.storage.silver import Silver

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from rich import box
@@ -13,13 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Column
 from rich.table import Table as Grid
 
-from monitoring.health import Check, check_all
 from streams.errors import GoldUnavailable
 from streams.publisher import publish_once
 from streams.records import DATASETS, BackfillRequest
 from streams.settings import Settings
 from streams.storage.gold.client import GoldClient
 from streams.topics import BACKFILL_REQUESTS
+
+if TYPE_CHECKING:
+    from monitoring.health import Check
 
 POLL_SECONDS = 0.5
 SHOWN_TABLES = ("crashes", "vehicles", "people", "scores", "runs", "dead_letters")
@@ -102,6 +104,8 @@ def report(run: dict[str, Any]) -> int:
 
 async def show_status(settings: Settings) -> int:
     """Print the parts, what is in Gold, and the last runs. The exit code is 1 when a part is not well."""
+    from monitoring.health import check_all  # with all that the parts are made of
+
     checks = await check_all(settings)
     console.print(checks_grid(checks))
     gold_is_well = all(check.ok for check in checks if check.part == "gold")
@@ -114,6 +118,8 @@ async def show_status(settings: Settings) -> int:
 
 async def run_doctor(settings: Settings) -> int:
     """Print every check with its remedy. The exit code is 1 when something needs doing."""
+    from monitoring.health import check_all  # with all that the parts are made of
+
     checks = await check_all(settings)
     for check in checks:
         mark = "[green]well[/]" if check.ok else "[red]ill [/]"
@@ -125,7 +131,7 @@ async def run_doctor(settings: Settings) -> int:
     return 1 if ill else 0
 
 
-def checks_grid(checks: Sequence[Check]) -> Grid:
+def checks_grid(checks: Sequence["Check"]) -> Grid:
     """Health, a row a part."""
     grid = Grid("part", "state", "detail", title="Parts", title_justify="left")
     for check in checks:

@@ -26,7 +26,8 @@ from streams.errors import MalformedPage, ObjectExists, ObjectMissing, RequestEr
 from streams.publisher import Emit
 from streams.records import SilverReady
 from streams.storage.bronze import Archived, Bronze
-from streams.storage.gold import Change, Gold
+from streams.storage.gold.gold import Gold
+from streams.storage.gold.upsert import Change
 from streams.storage.silver import Head, Silver
 from streams.topics import SILVER_READY
 

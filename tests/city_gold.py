@@ -7,7 +7,7 @@ import polars as pl
 from streams.domain.schemas import CRASHES, PEOPLE, TABLES, VEHICLES, Table, published, silver_schema
 from streams.local.portal.city import City
 from streams.local.portal.rows import city_frame
-from streams.storage.gold import Change
+from streams.storage.gold.upsert import Change
 
 
 def city_changes(seed: int, start: date, end: date, crashes: int) -> list[Change]:

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from streams.domain.schemas import CRASHES, PEOPLE, VEHICLES, Table, published, silver_schema
-from streams.storage.gold import Change
+from streams.storage.gold.upsert import Change
 
 Row = dict[str, Any]
 

@@ -30,7 +30,7 @@ from streams.local.portal.rows import city_frame
 from streams.records import DATASETS, BackfillRequest, PollRequest, Record
 from streams.socrata.client import Portal
 from streams.storage.bronze import Bronze
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 from streams.storage.objects import S3Objects
 from streams.storage.silver import Silver
 from streams.topics import BRONZE_WRITTEN, CRASH_PAGES, POLL_REQUESTS, RUN_EVENTS, SILVER_READY, Topic

@@ -18,7 +18,8 @@ from models.registry import Registry
 from models.scorer import Scorer
 from streams.publisher import Publisher
 from streams.records import Record
-from streams.storage.gold import Change, Gold
+from streams.storage.gold.gold import Gold
+from streams.storage.gold.upsert import Change
 from streams.storage.objects import S3Objects
 from streams.topics import Topic
 

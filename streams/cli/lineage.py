@@ -11,7 +11,7 @@ from streams.cli.options import data_dir
 from streams.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from streams.lineage import Lineage
+    from streams.lineage.trail import Lineage
 
 
 @click.command()

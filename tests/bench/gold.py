@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from streams.domain.clean import gold_frames
-from streams.storage.gold import Change, Gold
+from streams.storage.gold.gold import Gold
+from streams.storage.gold.upsert import Change
 from tests.gold_rows import many
 
 BATCH = 50_000

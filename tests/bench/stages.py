@@ -17,7 +17,8 @@ from streams.domain.pages import read_page
 from streams.domain.schemas import TABLES
 from streams.local.portal.city import City
 from streams.records import DATASETS, Dataset
-from streams.storage.gold import Change, Gold
+from streams.storage.gold.gold import Gold
+from streams.storage.gold.upsert import Change
 
 T = TypeVar("T")
 CRASHES = 10_000  # about a month of Chicago

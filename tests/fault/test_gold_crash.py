@@ -12,7 +12,8 @@ import duckdb
 import pytest
 
 from streams.errors import CrashStreamError, GoldBusy, GoldError, QueryLimit, SettingError
-from streams.storage.gold import Change, Gold
+from streams.storage.gold.gold import Gold
+from streams.storage.gold.upsert import Change
 from tests.gold_rows import change, crash, many
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,8 @@ ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys
 from pathlib import Path
-from streams.storage.gold import Change, Gold
+from streams.storage.gold.gold import Gold
+from streams.storage.gold.upsert import Change
 from tests.gold_rows import many
 
 gold = Gold.open(Path(sys.argv[1]), memory="300MB")

@@ -15,7 +15,8 @@ from models.features import build
 from models.model import Model
 from streams.domain.clean import gold_frames
 from streams.records import Record
-from streams.storage.gold import Change, Gold
+from streams.storage.gold.gold import Gold
+from streams.storage.gold.upsert import Change
 from streams.topics import Topic
 from tests.city_gold import city_changes
 from tests.scoring_app import serving

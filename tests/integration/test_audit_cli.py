@@ -14,7 +14,8 @@ from streams.errors import MalformedMessage
 from streams.publisher import declare_topics
 from streams.records import DATASETS, Audited, AuditRequest, Failed, Merged, Planned, RunEvent
 from streams.settings import Settings
-from streams.storage.gold import Change, Gold
+from streams.storage.gold.gold import Gold
+from streams.storage.gold.upsert import Change
 from streams.topics import AUDIT_REQUESTS
 from tests.embedded_broker import EmbeddedBroker, consumer
 from tests.gold_rows import silver

@@ -19,8 +19,8 @@ from agents.expect import expect
 from agents.forecast import forecast_ever, make_forecast
 from streams.records import ForecastReady, Record
 from streams.storage.forecasts import BUCKET, Forecasts
-from streams.storage.gold import Gold
 from streams.storage.gold.client import GoldClient
+from streams.storage.gold.gold import Gold
 from streams.storage.objects import S3Objects
 from streams.topics import FORECAST_READY, Topic
 from tests.daily_counts import THROUGH, daily

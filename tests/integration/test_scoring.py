@@ -22,7 +22,8 @@ from streams.domain.clean import GoldFrames, gold_frames
 from streams.domain.merge import bare
 from streams.publisher import Publisher, declare_topics
 from streams.records import CrashesScored, Record
-from streams.storage.gold import Change, Gold
+from streams.storage.gold.gold import Gold
+from streams.storage.gold.upsert import Change
 from streams.storage.objects import S3Objects
 from streams.topics import CRASHES_SCORED, Topic
 from tests.city_gold import city_changes

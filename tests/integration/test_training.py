@@ -24,8 +24,8 @@ from streams.errors import MalformedMessage
 from streams.publisher import Publisher, declare_topics
 from streams.records import Planned, Promotion, Record, RunEvent, TrainEvent, TrainRequest
 from streams.settings import Settings
-from streams.storage.gold import Gold
 from streams.storage.gold.client import GoldClient
+from streams.storage.gold.gold import Gold
 from streams.topics import MODEL_CHANGES, TRAIN_EVENTS, TRAIN_REQUESTS, Topic
 from tests.city_gold import city_changes
 from tests.embedded_broker import EmbeddedBroker, consumer

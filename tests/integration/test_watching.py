@@ -23,8 +23,9 @@ from models.evaluate import evaluate
 from models.registry import Registry
 from models.scorer import Scorer
 from streams.records import ModelMeasured, Record, TrainRequest
-from streams.storage.gold import Change, Gold
 from streams.storage.gold.client import GoldClient
+from streams.storage.gold.gold import Gold
+from streams.storage.gold.upsert import Change
 from streams.topics import MODEL_MEASURED, Topic
 from tests.city_gold import city_changes
 from tests.embedded_s3 import shared_objects, shared_store

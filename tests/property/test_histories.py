@@ -32,7 +32,7 @@ from streams.records import DATASETS, UNDATED, AuditRequest, BronzeWritten, Data
 from streams.socrata.client import Portal
 from streams.storage.bronze import Bronze
 from streams.storage.findings import Findings
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 from streams.storage.objects import ObjectInfo
 from streams.storage.silver import Silver
 from streams.topics import BRONZE_WRITTEN, CRASH_PAGES, RUN_EVENTS, SILVER_READY, Topic

@@ -9,7 +9,7 @@ import pyarrow.csv
 from fastapi import Request, Response
 from pydantic_core import to_json
 
-from streams.storage.gold.readers import Answer
+from streams.storage.gold.answer import Answer
 
 Format = Literal["json", "csv", "arrow"]
 MEDIA: Final[dict[Format, str]] = {

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from streams.lineage import Lineage
+from streams.lineage.trail import Lineage
 from streams.records import Dataset
 from streams.storage.gold.client import GoldClient
 from webapp.errors import ERRORS, ErrorEnvelope

@@ -12,7 +12,7 @@ from models.features import FEATURES, KEY, build
 from models.inputs import MOST_ROWS, Inputs, from_csv, from_rows
 from streams.errors import RequestError
 from streams.records import Algorithm, Target, Tier
-from streams.storage.gold.readers import Answer
+from streams.storage.gold.answer import Answer
 from webapp.api.answers import Format, as_response, wanted
 from webapp.api.gold import Shape
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope

@@ -15,7 +15,7 @@ from streams.domain.merge import flatten, live
 from streams.domain.schemas import GONE, TABLES
 from streams.errors import RequestError
 from streams.records import Dataset
-from streams.storage.gold import Answer
+from streams.storage.gold.answer import Answer
 from streams.storage.silver import Silver
 from streams.storage.silver import Version as Stored
 from webapp.api.answers import as_response, wanted

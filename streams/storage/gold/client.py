@@ -20,8 +20,8 @@ from streams.errors import (
     StorageError,
     StoreUnavailable,
 )
-from streams.lineage import Lineage
-from streams.storage.gold.readers import Answer
+from streams.lineage.trail import Lineage
+from streams.storage.gold.answer import Answer
 
 _FAILURES: Final[Mapping[str, type[CrashStreamError]]] = {
     failure.__name__: failure

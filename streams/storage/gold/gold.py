@@ -29,8 +29,9 @@ from streams.records import (
     TrainRequest,
 )
 from streams.storage.gold import forecasts, jobs, lineage, measures, replace, schedules, scores, whereabouts
+from streams.storage.gold.answer import Answer
 from streams.storage.gold.guard import first_line
-from streams.storage.gold.readers import Answer, Readers
+from streams.storage.gold.readers import Readers
 from streams.storage.gold.tables import NAMES, create_tables
 from streams.storage.gold.upsert import Change, Upserted, upsert
 

@@ -3,13 +3,13 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
 from streams.errors import GoldBusy, QueryLimit, QueryRefused
+from streams.storage.gold.answer import Answer
 from streams.storage.gold.guard import check, first_line
 
 MOST_BYTES: Final = 256 * 1024 * 1024
@@ -19,14 +19,6 @@ _BATCH_ROWS: Final = 8_192
 _AGAIN_SECONDS: Final = 0.05
 # After so many seconds of interrupts a query will not end in time for whoever waits.
 _STUBBORN_SECONDS: Final = 10.0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Rows of a query; `truncated` when there were more than asked for."""
-
-    table: pa.Table
-    truncated: bool
 
 
 class Readers:

@@ -3,7 +3,7 @@
 ::
 
     POST /query    {"sql", "limit"?, "parameters"?}   an Arrow IPC stream, and `X-Truncated: true|false`
-    GET  /lineage/{table}/{key}   where a row came from: `streams.lineage.Lineage` as JSON
+    GET  /lineage/{table}/{key}   where a row came from: `streams.lineage.trail.Lineage` as JSON
     GET  /status   rows by table, how far the data goes, size, version, as JSON
     GET  /healthz  200 while the database answers
     POST /rebuild  load every month whole again: 202; needs the API token
@@ -25,9 +25,9 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streams.errors import CrashStreamError, GoldBusy, GoldError, QueryLimit, QueryRefused, RowMissing
-from streams.lineage import trace
+from streams.lineage.trace import trace
+from streams.storage.gold.answer import Answer
 from streams.storage.gold.gold import MOST_ROWS, Gold
-from streams.storage.gold.readers import Answer
 from streams.storage.objects import Objects
 
 T = TypeVar("T")

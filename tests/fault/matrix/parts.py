@@ -11,7 +11,8 @@ import polars as pl
 from streams.errors import CrashStreamError
 from streams.records import Record
 from streams.socrata.client import Portal
-from streams.storage.gold import Change, Gold
+from streams.storage.gold.gold import Gold
+from streams.storage.gold.upsert import Change
 from streams.storage.objects import ObjectInfo, Objects
 from streams.topics import Topic
 from tests.fault.matrix.broker import Broker

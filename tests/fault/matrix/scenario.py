@@ -38,7 +38,7 @@ from streams.records import (
 from streams.socrata.client import Patience
 from streams.storage.bronze import Bronze
 from streams.storage.findings import Findings
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 from streams.storage.silver import Silver
 from streams.topics import (
     AUDIT_REQUESTS,

@@ -11,9 +11,9 @@ import pytest
 from aiohttp.test_utils import TestServer, unused_port
 
 from streams.errors import GoldBusy, GoldUnavailable, QueryLimit, QueryRefused
-from streams.storage.gold import Gold
 from streams.storage.gold import server as gold_server
 from streams.storage.gold.client import GoldClient
+from streams.storage.gold.gold import Gold
 from streams.storage.gold.server import create_app
 from tests.gold_rows import change, crash, located, person, vehicle
 

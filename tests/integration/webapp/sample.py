@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from streams.records import DeadLetter, Failed, Fetched, Merged, Planned, RunEvent
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 
 NEWEST = datetime(2025, 11, 22, 23, 40)
 NOW = datetime(2025, 11, 23, 5, 55, tzinfo=UTC)  # a quarter of an hour after the newest crash

@@ -17,8 +17,8 @@ from streams.bootstrap import store
 from streams.publisher import Emit, Publisher, Republish
 from streams.records import Record
 from streams.settings import Settings
-from streams.storage.gold import Gold
 from streams.storage.gold.client import GoldClient
+from streams.storage.gold.gold import Gold
 from streams.storage.gold.server import create_app as create_gold_app
 from streams.storage.silver import Silver
 from streams.topics import Topic

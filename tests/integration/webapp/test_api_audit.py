@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from streams.records import DATASETS, Audited, AuditRequest, Planned, RunEvent
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 from streams.topics import AUDIT_REQUESTS
 from tests.integration.webapp.serving import TOKEN, Outbox, ServedGold, nowhere, serve_gold, serve_web
 

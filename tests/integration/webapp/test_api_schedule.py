@@ -12,7 +12,7 @@ import pytest
 from agents.trace import list_schedules
 from streams.errors import BrokerUnavailable
 from streams.records import Schedule, ScheduleChange
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 from streams.topics import SCHEDULE_CHANGES
 from tests.integration.webapp.serving import TOKEN, Outbox, nowhere, serve_gold, serve_web
 

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from agents.trace import list_dead
 from streams.publisher import Publisher, declare_topics
 from streams.records import DeadLetter
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 from streams.topics import CRASH_PAGES, DEAD_LETTERS
 from tests.embedded_broker import EmbeddedBroker
 from tests.integration.webapp.serving import TOKEN, ServedGold, nowhere, serve_gold, serve_web

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from streams.records import TrainEvent, TrainRequest
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 from streams.topics import TRAIN_REQUESTS
 from tests.integration.webapp.serving import TOKEN, Outbox, nowhere, serve_gold, serve_web
 

@@ -12,8 +12,8 @@ import aiohttp
 from agents.train import train
 from models.registry import BUCKET, Meta, Registry
 from streams.records import TrainRequest
-from streams.storage.gold import Gold
 from streams.storage.gold.client import GoldClient
+from streams.storage.gold.gold import Gold
 from tests.city_gold import city_changes
 from tests.embedded_s3 import shared_objects, shared_store
 from tests.integration.webapp.serving import TOKEN, Outbox, nowhere, serve_gold, serve_web

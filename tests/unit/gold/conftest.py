@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import QueryLimit, QueryRefused
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 from tests.gold_rows import change, crash, person, vehicle
 
 READS = """

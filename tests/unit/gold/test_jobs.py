@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streams.records import TrainEvent, TrainRequest
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 REQUEST = TrainRequest(request_id="mine", algorithm="forest", at=NOON)

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from streams.errors import GoldError
-from streams.storage.gold import Change, Gold
+from streams.storage.gold.gold import Gold
+from streams.storage.gold.upsert import Change
 from tests.gold_rows import change, crash, person, silver, vehicle
 
 TABLES = ("crashes", "vehicles", "people")

@@ -20,7 +20,8 @@ from streams.records import (
     RunEvent,
     Stage,
 )
-from streams.storage.gold import Change, Gold
+from streams.storage.gold.gold import Gold
+from streams.storage.gold.upsert import Change
 from tests.gold_rows import change, crash, silver
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)

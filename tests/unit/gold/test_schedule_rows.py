@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from streams.records import Schedule, ScheduleChange
-from streams.storage.gold import Gold
+from streams.storage.gold.gold import Gold
 
 NOON = datetime(2026, 6, 1, 17, tzinfo=UTC)
 NIGHTLY = Schedule(schedule_id="nightly", cron="0 3 * * *", mode="backfill", days=7, datasets=("crashes",))

@@ -9,8 +9,9 @@ import duckdb
 import polars as pl
 
 from streams.records import Merged, RunEvent
-from streams.storage.gold import Change, Gold
+from streams.storage.gold.gold import Gold
 from streams.storage.gold.scores import SCHEMA
+from streams.storage.gold.upsert import Change
 from tests.gold_rows import change, crash, person, silver, vehicle
 
 MONTH = "2024-01"
