@@ -3,6 +3,6 @@
 import subprocess
 import sys
 
-for name in ("stages", "gold", "broker", "city", "models"):
+for name in ("stages", "gold", "broker", "city", "models", "scored"):
     print(f"\n== {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=True)

@@ -39,7 +39,7 @@ def test_sixty_thousand_crashes_with_every_part_killed_on_the_way(tmp_path: Path
     data_dir = tmp_path / "data"
     arguments = ("--portal", "simulated", "--portal-crashes", str(CRASHES))
     # Small pages, so that each kill hits something on the way.
-    with Running(data_dir, *arguments, since="all", page_rows="5000") as service, service.second_worker() as second:
+    with Running(data_dir, *arguments, since="all", page_rows="10000") as service, service.second_worker() as second:
         for part, loaded in (("worker", 0.0), ("gold", 0.1), ("broker", 0.25), ("s3", 0.4), ("worker", 0.6)):
             service.wait_until(
                 f"select count(*) > 0 from runs where pages_fetched > 2 and merges_loaded >= {loaded} * windows"

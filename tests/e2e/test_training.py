@@ -19,14 +19,14 @@ def test_models_are_trained_by_themselves_on_request_and_not_when_cancelled(tmp_
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    with Running(data_dir, "--portal", "simulated") as service:
+    with Running(data_dir, "--portal", "simulated", "--portal-crashes", "4500", since="all") as service:
         service.wait_until("select count(*) = 2 from training_jobs where state = 'finished' and promoted")
         (backfill,) = service.ask("select finished_at from runs where kind = 'first-start'")
         (first,) = service.ask("select min(requested_at) as requested_at from training_jobs")
         assert first["requested_at"] - backfill["finished_at"] < timedelta(seconds=20)
         assert service.ask("select request_id, target from training_jobs order by target") == [
-            {"request_id": "first-injury-2", "target": "injury"},
-            {"request_id": "first-injury_severe-2", "target": "injury_severe"},
+            {"request_id": "first-injury-1", "target": "injury"},
+            {"request_id": "first-injury_severe-1", "target": "injury_severe"},
         ]
         service.wait_until(SCORED)
 

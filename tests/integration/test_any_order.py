@@ -14,7 +14,7 @@ async def test_sixty_thousand_crashes_in_another_order(tmp_path: Path) -> None:
     tables = city(11, date(2024, 1, 20), date(2024, 8, 10), CRASHES)
     rng = random.Random(1)
     async with pipeline(tmp_path, tables) as pipe:
-        pipe.page_rows = 5000
+        pipe.page_rows = 10_000
         await pipe.fetch_all("first")
         pages = pipe.take(BRONZE_WRITTEN)
         deliveries = pages + rng.choices(pages, k=len(pages) // 3)
