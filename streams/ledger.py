@@ -39,12 +39,16 @@ class Ledger:
     async def due(self, partition: TopicPartition, offset: int) -> bool:
         """Whether this message is the next of its partition; the one after it is then."""
         expected = self._expected.setdefault(partition, offset)
-        if offset > expected:
-            # Logs have holes, where messages expired or a transaction ended.
-            expected = await self._first_from(partition, expected)
         if offset > expected and time.monotonic() - self._rewound_at.get(partition, 0.0) > REWIND_SECONDS:
-            log.warning("rewound", topic=partition.topic, partition=partition.partition, came=offset, due=expected)
-            await self._read_again(partition)
+            # Logs have holes, where messages expired or a transaction ended.
+            first = await self._first_from(partition, expected)
+            if self._expected[partition] != expected:
+                return False  # the partition was assigned anew meanwhile, and is read from there
+            expected = self._expected[partition] = first
+            if offset > expected:
+                log.warning("rewound", topic=partition.topic, partition=partition.partition, came=offset, due=expected)
+                self._rewound_at[partition] = time.monotonic()
+                await self._rewind(partition, expected)
         if offset != expected:
             return False
         self._rewound_at.pop(partition, None)
@@ -54,7 +58,8 @@ class Ledger:
     async def rewind(self, topic: str) -> None:
         """Read the partitions of `topic` again from the messages that are due."""
         for partition in [partition for partition in self._expected if partition.topic == topic]:
-            await self._read_again(partition)
+            self._rewound_at.pop(partition, None)
+            await self._rewind(partition, self._expected[partition])
 
     def done(self, partition: TopicPartition, offset: int) -> None:
         """This message is handled, as are all before it."""
@@ -63,10 +68,6 @@ class Ledger:
     def handled(self, partition: TopicPartition) -> int | None:
         """The offset up to which all messages are handled, to be committed."""
         return self._handled.get(partition)
-
-    async def _read_again(self, partition: TopicPartition) -> None:
-        self._rewound_at[partition] = time.monotonic()
-        await self._rewind(partition, self._expected[partition])
 
     async def _first_from(self, partition: TopicPartition, offset: int) -> int:
         """The first offset from `offset` on at which the broker has a message; `offset` where it does not answer."""

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from streams import ledger
@@ -64,6 +65,23 @@ async def test_skipped_messages_are_read_again_and_nothing_beyond_them_is_commit
     assert reading.rewound == [1], "once, whatever was read on"
     assert reading.ledger.handled(PLACE) == 1
     assert await reading.read(1, 2, 3, 4, 5, 6, 7) == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_of_what_was_read_on_before_a_rewind_the_broker_is_asked_once(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be thousands of them, and each question takes a connection."""
+    asked = []
+
+    def reader(**settings: Any) -> AIOKafkaConsumer:
+        asked.append(settings)
+        return AIOKafkaConsumer(**settings)
+
+    monkeypatch.setattr(ledger, "AIOKafkaConsumer", reader)
+    reading = Reading(broker.bootstrap)
+    reading.ledger.begin({PLACE: 0})
+    assert await reading.read(0, *range(4, 10), *range(1, 10)) == [*range(10)]
+    assert (reading.rewound, len(asked)) == ([1], 1)
 
 
 async def test_a_rewind_that_got_lost_is_repeated(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
