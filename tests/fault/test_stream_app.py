@@ -9,13 +9,13 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from streams.app import StreamApp
 from streams.publisher import Publisher, declare_topics
-from streams.records import BackfillRequest
+from streams.records import AuditRequest, BackfillRequest
 from streams.settings import Settings
-from streams.topics import BACKFILL_REQUESTS
+from streams.topics import AUDIT_REQUESTS, BACKFILL_REQUESTS
 from tests.embedded_broker import EmbeddedBroker
 
 MESSAGES = 120
@@ -133,3 +133,32 @@ async def test_what_is_read_again_is_delivered_again(broker: EmbeddedBroker, tmp
                     await asyncio.sleep(0.05)
         finally:
             await faust.stop()
+
+
+async def test_a_topic_whose_messages_wait_holds_no_other_up(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    """Faust hands nothing on while one topic's buffer is full, and one fetch brings more than it has room for."""
+    await declare_topics(broker.bootstrap)
+    at_work, handled = asyncio.Event(), asyncio.Event()
+
+    async def never(_: AuditRequest) -> None:
+        at_work.set()
+        await asyncio.Event().wait()
+
+    async def handle(_: BackfillRequest) -> None:
+        handled.set()
+
+    async with Publisher(broker.bootstrap) as publisher, AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as sender:
+        value = AuditRequest(run_id="a").model_dump_json().encode()
+        await asyncio.gather(*[await sender.send(AUDIT_REQUESTS.name, value, partition=0) for _ in range(6000)])
+        app = StreamApp("test-app", Settings(kafka_bootstrap=broker.bootstrap, data_dir=tmp_path), publisher.publish)
+        app.consume(AUDIT_REQUESTS, AuditRequest, "audit", never, seconds=None)
+        app.consume(BACKFILL_REQUESTS, BackfillRequest, "plan", handle)
+        running = asyncio.create_task(app.run())
+        await asyncio.wait_for(at_work.wait(), 30)
+        request = BackfillRequest(request_id="r", start=date(2024, 1, 1), end=date(2024, 2, 1))
+        await publisher.publish(BACKFILL_REQUESTS, request)
+        try:
+            await asyncio.wait_for(handled.wait(), 20)
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
