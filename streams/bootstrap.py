@@ -5,7 +5,7 @@ The only place that knows which implementation stands behind which name.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -14,14 +14,11 @@ import structlog
 from aiohttp import web as aiohttp_web
 
 from agents.audit import audit
-from agents.expect import expect
 from agents.fetch import fetch
-from agents.load import catch_up, load
 from agents.merge import merge
 from agents.plan import plan
 from agents.poll import poll, poll_ever
 from agents.schedule import schedule
-from agents.trace import list_dead, list_measures, list_requests, list_schedules, list_trainings, note
 from streams import topics
 from streams.app import GOLD, TRAINER, WORKER, StreamApp
 from streams.clock import tick
@@ -30,7 +27,6 @@ from streams.errors import SettingError
 from streams.expire import expire_hourly
 from streams.extent import settle_extent
 from streams.publisher import Publisher, declare_topics
-from streams.rebuild import GoldRebuild
 from streams.records import (
     AuditRequest,
     BackfillRequest,
@@ -52,8 +48,6 @@ from streams.storage import bronze, silver
 from streams.storage.bronze import Bronze
 from streams.storage.findings import Findings
 from streams.storage.forecasts import Forecasts
-from streams.storage.gold.gold import Gold
-from streams.storage.gold.server import create_app as create_gold_app
 from streams.storage.objects import S3Objects
 from streams.storage.silver import Silver
 
@@ -67,14 +61,7 @@ async def run_worker(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         publisher = await _publisher(stack, settings)
         objects = await _objects(stack, settings)
-        portal = await stack.enter_async_context(
-            Portal.connect(
-                settings.portal,
-                settings.portal_app_token,
-                rate=settings.portal_rate,
-                concurrency=settings.fetch_concurrency,
-            )
-        )
+        portal = await stack.enter_async_context(_portal(settings))
         emit = publisher.publish
         extent = await retry(partial(settle_extent, objects, settings, datetime.now(CHICAGO), emit))
 
@@ -134,9 +121,15 @@ async def run_worker(settings: Settings) -> None:
 async def run_gold(settings: Settings) -> None:
     """The `gold` process: the one owner of the DuckDB file. Loads, scores, keeps lineage, answers queries."""
     # Other processes are spared what only this one needs.
+    from agents.expect import expect
+    from agents.load import catch_up, load
     from agents.score import Scoring
+    from agents.trace import list_dead, list_measures, list_requests, list_schedules, list_trainings, note
     from models.registry import Registry
     from models.scorer import Scorer
+    from streams.rebuild import GoldRebuild
+    from streams.storage.gold.gold import Gold
+    from streams.storage.gold.server import create_app as create_gold_app
 
     async with AsyncExitStack() as stack:
         gold = await asyncio.to_thread(Gold.open, settings.gold_file)
@@ -220,18 +213,22 @@ async def run_web(settings: Settings) -> None:
     from streams.storage.gold.client import GoldClient
     from webapp.app import create_app
     from webapp.models import Models
+    from webapp.parts import Parts
 
     async with (
         Publisher(settings.broker) as publisher,
         GoldClient(settings.gold) as gold,
         Health(settings) as health,
         store(settings) as objects,
+        _portal(settings) as portal,
     ):
         emit = publisher.publish
         registry = Registry(objects, emit)
         scorer = Scorer(registry)
         models = Models(registry, scorer)
-        app = create_app(settings, gold, emit, health, publisher.republish, Silver(objects), models)
+        app = create_app(
+            Parts(settings, gold, emit, health, publisher.republish, objects, Silver(objects), models, portal)
+        )
         config = uvicorn.Config(app, settings.web_host, settings.web_port, log_config=None, access_log=False)
         following = asyncio.create_task(scorer.follow(settings.broker))
         try:
@@ -250,6 +247,15 @@ def store(settings: Settings) -> S3Objects:
     if settings.s3_secret_key is None:
         raise missing("CRASH_S3_SECRET_KEY")
     return S3Objects(str(settings.s3_endpoint_url).rstrip("/"), settings.s3_access_key, settings.s3_secret_key)
+
+
+def _portal(settings: Settings) -> AbstractAsyncContextManager[Portal]:
+    return Portal.connect(
+        settings.portal,
+        settings.portal_app_token,
+        rate=settings.portal_rate,
+        concurrency=settings.fetch_concurrency,
+    )
 
 
 async def _publisher(stack: AsyncExitStack, settings: Settings) -> Publisher:
