@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     gold_port: int = Field(8010, ge=1, le=65535, description="port of the owner of Gold")
     gold_url: AnyHttpUrl | None = Field(None, description="where others ask Gold; unset: gold_host and gold_port")
     api_token: str | None = Field(None, min_length=8, description="bearer token for whatever changes state")
+    api_reads: int = Field(1200, ge=1, description="requests a minute that read, from one address")
+    api_writes: int = Field(120, ge=1, description="requests a minute that change state, from one address")
     since: date | Literal["all"] | None = Field(None, description="extent of the copy: a date or `all`")
     page_rows: int = Field(50_000, ge=1, le=50_000, description="rows a page; the portal serves 50,000 at most")
     fetch_concurrency: int = Field(4, ge=1, le=64, description="pages one worker has in flight")

@@ -13,18 +13,19 @@ from dash import Dash
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from monitoring.health import Health
-from streams.publisher import Emit, Republish
 from streams.settings import Settings
-from streams.storage.gold.client import GoldClient
-from streams.storage.silver import Silver
 from webapp import api
+from webapp.ask import Ask
 from webapp.errors import handle_errors
-from webapp.models import Models
 from webapp.pages import home, reference
-from webapp.pages.shell import shell
+from webapp.pages.book import PAGES
+from webapp.pages.shell import Link, shell
+from webapp.pages.shell import callbacks as shell_callbacks
+from webapp.parts import Parts
+from webapp.rates import Rates
 from webapp.security import Guard, content_policy, writer
 from webapp.snapshot import Snapshots
+from webapp.suffix import Suffix
 
 log = structlog.get_logger()
 
@@ -35,15 +36,7 @@ Every error has the same envelope: `{"error": {"code", "message", "field", "hint
 """
 
 
-def create_app(
-    settings: Settings,
-    gold: GoldClient,
-    emit: Emit,
-    health: Health,
-    republish: Republish,
-    silver: Silver,
-    models: Models,
-) -> FastAPI:
+def create_app(parts: Parts) -> FastAPI:
     """The app over parts that are already open; whoever opened them closes them.
 
     Nothing here needs a part to be up: the pages and `GET /api/health` say which one is away.
@@ -67,33 +60,41 @@ def create_app(
         redoc_url=None,
     )
     handle_errors(app)
-    app.include_router(api.health.routes(health))
-    app.include_router(api.fetch.routes(emit, writer(settings)))
-    app.include_router(api.audit.routes(gold, emit, writer(settings)))
-    app.include_router(api.gold.routes(gold))
-    app.include_router(api.runs.routes(gold))
-    app.include_router(api.versions.routes(silver))
-    app.include_router(api.lineage.routes(gold))
-    app.include_router(api.dead_letters.routes(gold, republish, emit, writer(settings)))
-    app.include_router(api.schedule.routes(gold, emit, writer(settings)))
-    app.include_router(api.forecast.routes(gold))
-    app.include_router(api.model.routes(models, writer(settings)))
-    app.include_router(api.predict.routes(models))
-    app.include_router(api.predict_from_gold.routes(models, gold))
-    app.include_router(api.watching.routes(gold, models.registry))
-    app.include_router(api.training.routes(gold, emit, writer(settings)))
+    settings, gold, emit, models = parts.settings, parts.gold, parts.emit, parts.models
+    may_write = writer(settings)
+    for router in (
+        api.session.routes(settings),
+        api.health.routes(parts.health),
+        api.fetch.routes(emit, may_write),
+        api.audit.routes(gold, emit, may_write),
+        api.gold.routes(gold),
+        api.runs.routes(gold),
+        api.versions.routes(parts.silver),
+        api.lineage.routes(gold),
+        api.dead_letters.routes(gold, parts.republish, emit, may_write),
+        api.schedule.routes(gold, emit, may_write),
+        api.forecast.routes(gold),
+        api.model.routes(models, may_write),
+        api.predict.routes(models),
+        api.predict_from_gold.routes(models, gold),
+        api.watching.routes(gold, models.registry),
+        api.training.routes(gold, emit, may_write),
+    ):
+        app.include_router(router)
 
     @app.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     async def no_such_route(path: str) -> None:
         # Or else Dash would answer it with a page and status 200.
         raise HTTPException(404, "there is no such route")
 
-    pages = _pages(app, settings, Snapshots(gold, health))
+    pages = _pages(app, settings, Snapshots(gold, parts.health), Ask(app))
+    app.add_middleware(Rates, settings=settings)
+    app.add_middleware(Suffix)
     app.add_middleware(Guard, policy=lambda: policy)
     return app
 
 
-def _pages(app: FastAPI, settings: Settings, snapshots: Snapshots) -> Dash:
+def _pages(app: FastAPI, settings: Settings, snapshots: Snapshots, ask: Ask) -> Dash:
     pages = Dash(
         "webapp",
         server=app,  # type: ignore[arg-type]  # a FastAPI app is meant to be given, whatever the annotation says
@@ -104,16 +105,24 @@ def _pages(app: FastAPI, settings: Settings, snapshots: Snapshots) -> Dash:
         update_title="",
         description="An exact, current copy of Chicago's traffic crashes",
         serve_locally=True,
+        suppress_callback_exceptions=True,  # a page's parts are there when it is shown
         on_error=_log_error,
     )
-    layouts = {
-        "/": ("Home", partial(home.layout, settings)),
-        "/docs": ("API", partial(reference.layout, app.openapi)),
-    }
-    for path, (title, layout) in layouts.items():
-        dash.register_page(title, path=path, title=f"{title} · Crash Stream", layout=layout)  # type: ignore[no-untyped-call]
-    pages.layout = shell([(title, path) for path, (title, _) in layouts.items()])
+    links = []
+    for path, title, group, icon, layout in (
+        ("/", "Home", "", "home", partial(home.layout, settings)),
+        *((page.path, page.title, page.group, page.icon, partial(page.layout, ask)) for page in PAGES),
+        ("/docs", "API", "Service", "code", partial(reference.layout, app.openapi)),
+    ):
+        where = {"path_template": path} if "<" in path else {"path": path}
+        dash.register_page(title, **where, title=f"{title} · Crash Stream", layout=layout)  # type: ignore[no-untyped-call]
+        if group is not None:
+            links.append(Link(title, path, group, icon))
+    pages.layout = shell(links)
+    shell_callbacks(pages, ask)
     home.callbacks(pages, settings, snapshots)
+    for page in PAGES:
+        page.callbacks(pages, ask)
     return pages
 
 

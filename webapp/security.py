@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Callable
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import structlog
@@ -13,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streams.settings import Settings
+from webapp import session
 from webapp.errors import ApiError, Error, envelope
 
 log = structlog.get_logger()
@@ -91,10 +93,10 @@ class Guard:
 
 
 def writer(settings: Settings) -> Callable[..., None]:
-    """A dependency that lets a request through only with the token of `CRASH_API_TOKEN`."""
+    """A dependency that lets a request through only with the token of `CRASH_API_TOKEN`, or signed in with it."""
     token = settings.api_token
 
-    def check(given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> None:
+    def check(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> None:
         if token is None:
             raise ApiError(
                 403,
@@ -102,13 +104,22 @@ def writer(settings: Settings) -> Callable[..., None]:
                 "no token is set, so nothing may be changed over HTTP",
                 hint="set CRASH_API_TOKEN to a secret of 8 characters or more, and restart the web process",
             )
+        kept = request.cookies.get(session.COOKIE)
+        if given is None and kept and session.valid(kept, token) and _same_site(request):
+            return
         if given is None or not secrets.compare_digest(given.credentials.encode(), token.encode()):
             raise ApiError(
                 401,
                 "unauthorized",
                 "the API token is missing" if given is None else "the API token is wrong",
                 field="Authorization",
-                hint="send the header Authorization: Bearer <CRASH_API_TOKEN>",
+                hint="send the header Authorization: Bearer <CRASH_API_TOKEN>; on the pages, sign in",
             )
 
     return check
+
+
+def _same_site(request: Request) -> bool:
+    """Whether a page of ours sent it, as far as a browser says: another port of this host is not ours either."""
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")

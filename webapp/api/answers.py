@@ -1,4 +1,4 @@
-"""A table as the caller wants it: JSON, CSV or Arrow."""
+"""A table as the caller wants it: JSON, CSV, Arrow or Parquet."""
 
 import asyncio
 import io
@@ -6,16 +6,18 @@ from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.parquet
 from fastapi import Request, Response
 from pydantic_core import to_json
 
 from streams.storage.gold.answer import Answer
 
-Format = Literal["json", "csv", "arrow"]
+Format = Literal["json", "csv", "arrow", "parquet"]
 MEDIA: Final[dict[Format, str]] = {
     "json": "application/json",
     "csv": "text/csv; charset=utf-8",
     "arrow": "application/vnd.apache.arrow.stream",
+    "parquet": "application/vnd.apache.parquet",
 }
 
 
@@ -26,6 +28,8 @@ def wanted(request: Request, chosen: Format | None) -> Format:
     accept = request.headers.get("accept", "")
     if "text/csv" in accept:
         return "csv"
+    if "application/vnd.apache.parquet" in accept:
+        return "parquet"
     return "arrow" if "application/vnd.apache.arrow" in accept else "json"
 
 
@@ -40,6 +44,8 @@ def _encoded(answer: Answer, form: Format) -> bytes:
         return as_csv(answer.table)
     if form == "arrow":
         return _arrow(answer.table)
+    if form == "parquet":
+        return _parquet(answer.table)
     return _json(answer)
 
 
@@ -70,6 +76,12 @@ def _arrow(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
     with pa.ipc.new_stream(buffer, table.schema) as stream:
         stream.write_table(table)
+    return buffer.getvalue()
+
+
+def _parquet(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(table.rename_columns(_distinct(table.column_names)), buffer, compression="zstd")
     return buffer.getvalue()
 
 

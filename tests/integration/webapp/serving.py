@@ -17,6 +17,7 @@ from streams.bootstrap import store
 from streams.publisher import Emit, Publisher, Republish
 from streams.records import Record
 from streams.settings import Settings
+from streams.socrata.client import Portal
 from streams.storage.gold.client import GoldClient
 from streams.storage.gold.gold import Gold
 from streams.storage.gold.server import create_app as create_gold_app
@@ -24,6 +25,7 @@ from streams.storage.silver import Silver
 from streams.topics import Topic
 from webapp.app import create_app
 from webapp.models import Models
+from webapp.parts import Parts
 
 TOKEN = "a-token-for-tests"
 
@@ -96,7 +98,8 @@ async def serve_web(settings: Settings, emit: Emit, republish: Republish | None 
         registry = Registry(objects, emit)
         models = Models(registry, Scorer(registry))
         again = republish or Publisher(settings.broker).republish
-        app = create_app(settings, gold, emit, health, again, Silver(objects), models)
+        portal = await stack.enter_async_context(Portal.connect(settings.portal, None))
+        app = create_app(Parts(settings, gold, emit, health, again, objects, Silver(objects), models, portal))
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
         with socket.create_server(("127.0.0.1", 0)) as listener:
             serving = asyncio.create_task(server.serve([listener]))

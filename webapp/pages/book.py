@@ -1,0 +1,29 @@
+"""Every page: its address, its name, where its link stands, and what draws it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from dash import Dash
+from dash.development.base_component import Component
+
+from webapp.ask import Ask
+from webapp.pages import login
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page. `path` may have parts in angle brackets; without a `group` no link leads there.
+
+    `layout(ask, **choices)` draws it for the choices of its address; `callbacks(app, ask)` make it move.
+    """
+
+    path: str
+    title: str
+    layout: Callable[..., Component | Awaitable[Component]]
+    callbacks: Callable[[Dash, Ask], None]
+    group: str | None = None
+    icon: str = ""
+
+
+PAGES: Final[tuple[Page, ...]] = (Page("/login", "Sign in", login.layout, login.callbacks),)
