@@ -229,7 +229,14 @@ async def run_web(settings: Settings) -> None:
         app = create_app(
             Parts(settings, gold, emit, health, publisher.republish, objects, Silver(objects), models, portal)
         )
-        config = uvicorn.Config(app, settings.web_host, settings.web_port, log_config=None, access_log=False)
+        config = uvicorn.Config(
+            app,
+            settings.web_host,
+            settings.web_port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=2,  # whoever watches events would stay for ever
+        )
         following = asyncio.create_task(scorer.follow(settings.broker))
         try:
             await uvicorn.Server(config).serve()

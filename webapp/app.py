@@ -17,6 +17,8 @@ from streams.settings import Settings
 from webapp import api
 from webapp.ask import Ask
 from webapp.errors import handle_errors
+from webapp.live import Live
+from webapp.measured import Measured, metrics
 from webapp.pages import home, reference
 from webapp.pages.book import PAGES
 from webapp.pages.shell import Link, shell
@@ -26,6 +28,7 @@ from webapp.rates import Rates
 from webapp.security import Guard, content_policy, writer
 from webapp.snapshot import Snapshots
 from webapp.suffix import Suffix
+from webapp.versioned import Answers
 
 log = structlog.get_logger()
 
@@ -62,10 +65,14 @@ def create_app(parts: Parts) -> FastAPI:
     handle_errors(app)
     settings, gold, emit, models = parts.settings, parts.gold, parts.emit, parts.models
     may_write = writer(settings)
+    answers = Answers(gold)
     for router in (
         api.session.routes(settings),
+        api.events.routes(Live(settings.broker)),
         api.health.routes(parts.health),
         api.fetch.routes(emit, may_write),
+        api.preview.routes(parts.portal, gold, settings.page_rows),
+        api.schema.routes(parts.portal),
         api.audit.routes(gold, emit, may_write),
         api.gold.routes(gold),
         api.runs.routes(gold),
@@ -76,8 +83,9 @@ def create_app(parts: Parts) -> FastAPI:
         api.forecast.routes(gold),
         api.model.routes(models, may_write),
         api.predict.routes(models),
+        api.form.routes(models, gold),
         api.predict_from_gold.routes(models, gold),
-        api.watching.routes(gold, models.registry),
+        api.watching.routes(gold, models),
         api.training.routes(gold, emit, may_write),
     ):
         app.include_router(router)
@@ -88,6 +96,8 @@ def create_app(parts: Parts) -> FastAPI:
         raise HTTPException(404, "there is no such route")
 
     pages = _pages(app, settings, Snapshots(gold, parts.health), Ask(app))
+    app.add_route("/metrics", metrics)
+    app.add_middleware(Measured)
     app.add_middleware(Rates, settings=settings)
     app.add_middleware(Suffix)
     app.add_middleware(Guard, policy=lambda: policy)
