@@ -14,6 +14,7 @@ from streams.errors import (
     GoldBusy,
     GoldUnavailable,
     ModelMissing,
+    PortalError,
     QueryLimit,
     QueryRefused,
     RequestError,
@@ -78,6 +79,7 @@ STATUS_OF: Final[tuple[tuple[type[CrashStreamError], int], ...]] = (
     (RowMissing, 404),
     (ModelMissing, 404),
     (QueryLimit, 422),
+    (PortalError, 502),
     (RequestError, 422),
 )
 

@@ -44,11 +44,14 @@ class Answer:
         return self.headers.get("X-SODA2-Data-Out-Of-Date", "").lower() == "true"
 
 
-def unpack(raw: bytes, encoding: str) -> tuple[bytes, list[dict[str, Any]]]:
-    """A body decompressed, and its rows; raises `MalformedPage` when it is no JSON array of objects."""
+def unpack(raw: bytes, encoding: str, *, one: bool = False) -> tuple[bytes, list[dict[str, Any]]]:
+    """A body decompressed, and its rows; raises `MalformedPage` when it is no JSON array of objects.
+
+    With `one` it is to be an object, which is the only row.
+    """
     try:
         body = gzip.decompress(raw) if encoding == "gzip" else raw
-        rows = json.loads(body)
+        value = json.loads(body)
     except EOFError:
         raise MalformedPage("the portal's answer was cut short") from None
     except (OSError, zlib.error) as error:
@@ -57,8 +60,10 @@ def unpack(raw: bytes, encoding: str) -> tuple[bytes, list[dict[str, Any]]]:
         raise MalformedPage(
             f"the portal's answer is no JSON; it begins {body[:100]!r} and ends {body[-20:]!r}"
         ) from None
+    rows = [value] if one else value
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise MalformedPage(f"the portal's answer is no array of rows; it begins {body[:100]!r}")
+        wanted = "object" if one else "array of rows"
+        raise MalformedPage(f"the portal's answer is no {wanted}; it begins {body[:100]!r}")
     return body, rows
 
 

@@ -59,6 +59,15 @@ class Held:
     updated_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class LiveColumn:
+    """A column as the portal's metadata has it now; `type` in the portal's words, `description` where it gives one."""
+
+    name: str
+    type: str
+    description: str | None
+
+
 class _Pending(PortalUnavailable):
     """202: the answer is being made."""
 
@@ -140,6 +149,31 @@ class Portal:
         """
         return await self._ask(_resource(table), soql.changes(since, after, from_time, limit), etag)
 
+    async def changed(self, table: Table, since: date, after: Cursor | None, from_time: datetime | None) -> int:
+        """How many rows `changes` gives in all."""
+        answer = await self.get(_resource(table), soql.changed(since, after, from_time))
+        try:
+            return int(answer.rows[0]["count"])
+        except (ValueError, TypeError, LookupError) as error:
+            raise _not_understood("count of changes", table, error) from None
+
+    async def columns(self, table: Table) -> list[LiveColumn]:
+        """The columns that `table` has at present, in the portal's order, without system and computed ones."""
+        answer = await self._ask(f"/api/views/{table.portal_id}.json", {}, one=True)
+        assert answer is not None  # noqa: S101  only a question with an etag may be answered with 304
+        try:
+            found = [
+                LiveColumn(column["fieldName"], column["dataTypeName"], column.get("description") or None)
+                for column in answer.rows[0]["columns"]
+            ]
+        except (TypeError, LookupError, AttributeError) as error:
+            raise _not_understood("metadata", table, error) from None
+        return [column for column in found if not column.name.startswith(":")]
+
+    def address(self, table: Table, params: Mapping[str, str]) -> str:
+        """The URL at which a question about `table` is asked."""
+        return str(self._url(_resource(table), params))
+
     async def counts(self, table: Table, start: date, end: date) -> dict[str, int]:
         """Rows of `table` that can be merged, by crash month ("2024-01"), with crash dates in [start, end).
 
@@ -193,9 +227,17 @@ class Portal:
             )
         return answer.rows
 
-    async def _ask(self, path: str, params: Mapping[str, str], etag: str | None = None) -> Answer | None:
-        """Ask until there is an answer, no hope, or no patience left; None for what `etag` says we have."""
-        url = URL(self._base_url + path).with_query(params)
+    def _url(self, path: str, params: Mapping[str, str]) -> URL:
+        return URL(self._base_url + path).with_query(params)
+
+    async def _ask(
+        self, path: str, params: Mapping[str, str], etag: str | None = None, *, one: bool = False
+    ) -> Answer | None:
+        """Ask until there is an answer, no hope, or no patience left; None for what `etag` says we have.
+
+        With `one` the answer is an object rather than an array of them.
+        """
+        url = self._url(path, params)
         failure: PortalError | None = None
         failures = malformed = 0
         try:
@@ -203,7 +245,7 @@ class Portal:
                 while True:
                     self._heed_pause(failure, budget)
                     try:
-                        return await self._try(url, etag)
+                        return await self._try(url, etag, one)
                     except _Pending as error:
                         failure, delay = error, self._patience.poll
                     except (PortalUnavailable, MalformedPage) as error:
@@ -231,7 +273,7 @@ class Portal:
         longest = min(self._patience.longest_delay, self._patience.first_delay * 2 ** (failures - 1))
         return random.uniform(0, longest)  # noqa: S311  not a secret
 
-    async def _try(self, url: URL, etag: str | None) -> Answer | None:
+    async def _try(self, url: URL, etag: str | None, one: bool) -> Answer | None:
         headers = self._headers | ({"If-None-Match": etag} if etag else {})
         async with self.throttle.turn() as began:
             try:
@@ -250,7 +292,7 @@ class Portal:
             raise _failure(status, raw, url)
         self.throttle.speed_up()
         encoding = response.headers.get("Content-Encoding", "identity")
-        body, rows = await asyncio.to_thread(unpack, raw, encoding)
+        body, rows = await asyncio.to_thread(unpack, raw, encoding, one=one)
         return Answer(
             request=str(url),
             raw=raw,

@@ -27,6 +27,15 @@ def page(start: date, end: date, after: Cursor | None, limit: int) -> Params:
 
 def changes(since: date, after: Cursor | None, from_time: datetime | None, limit: int) -> Params:
     """One keyset page of the crash dates from `since` on: past `after`, or else published at `from_time` or later."""
+    return _rows(_changes(since, after, from_time), limit)
+
+
+def changed(since: date, after: Cursor | None, from_time: datetime | None) -> Params:
+    """How many rows `changes` has in all."""
+    return {"$select": "count(*) as count", "$where": _changes(since, after, from_time)}
+
+
+def _changes(since: date, after: Cursor | None, from_time: datetime | None) -> str:
     where = f"crash_date >= '{since}T00:00:00'"
     if after:
         where += _past(after)
@@ -34,7 +43,7 @@ def changes(since: date, after: Cursor | None, from_time: datetime | None, limit
         # Cut to milliseconds, which is what the portal keeps: earlier than asked, never later.
         moment = from_time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
         where += f" and :updated_at >= '{moment}Z'"
-    return _rows(where, limit)
+    return where
 
 
 def held(start: date, end: date) -> Params:

@@ -61,30 +61,34 @@ def routes(emit: Emit, may_write: Callable[..., None]) -> APIRouter:
     async def publish(request: FetchRequest) -> Accepted:
         """Publish a request to copy rows. It is carried out as soon as a worker is free."""
         request_id = request.request_id or f"api-{uuid4().hex[:12]}"
-        if request.mode == "streaming":
-            return Accepted(request_id=request_id, run_ids=await _look_back(request, request_id, emit))
-        _absent("since_days", request.since_days, "streaming")
-        backfill = BackfillRequest(
-            request_id=request_id,
-            start=_given("start", request.start),
-            end=_given("end", request.end),
-            datasets=request.datasets,
-        )
-        await emit(BACKFILL_REQUESTS, backfill)
-        return Accepted(request_id=request_id, run_ids=(request_id,))
+        if request.mode == "backfill":
+            await emit(BACKFILL_REQUESTS, backfill(request, request_id))
+            return Accepted(request_id=request_id, run_ids=(request_id,))
+        asked = polls(request, request_id)
+        for poll in asked:
+            await emit(POLL_REQUESTS, poll)
+        return Accepted(request_id=request_id, run_ids=tuple(poll.run_id for poll in asked))
 
     return router
 
 
-async def _look_back(request: FetchRequest, request_id: str, emit: Emit) -> tuple[str, ...]:
-    """Ask for a poll of each dataset; each is a run of its own."""
+def backfill(request: FetchRequest, request_id: str) -> BackfillRequest:
+    """What a request of mode `backfill` publishes. Raises `ApiError` naming what is missing, or does not belong."""
+    _absent("since_days", request.since_days, "streaming")
+    return BackfillRequest(
+        request_id=request_id,
+        start=_given("start", request.start),
+        end=_given("end", request.end),
+        datasets=request.datasets,
+    )
+
+
+def polls(request: FetchRequest, request_id: str) -> list[PollRequest]:
+    """What a request of mode `streaming` publishes: a poll of each dataset, which is a run of its own."""
     _absent("start", request.start, "backfill")
     _absent("end", request.end, "backfill")
     since = datetime.now(UTC) - timedelta(days=request.since_days) if request.since_days else None
-    polls = [PollRequest(run_id=f"{request_id}-{name}", dataset=name, since=since) for name in request.datasets]
-    for poll in polls:
-        await emit(POLL_REQUESTS, poll)
-    return tuple(poll.run_id for poll in polls)
+    return [PollRequest(run_id=f"{request_id}-{name}", dataset=name, since=since) for name in request.datasets]
 
 
 def _absent(field: str, value: object, mode: str) -> None:

@@ -1,14 +1,14 @@
-"""`/api/schedule/create|list|{id}|{id}/toggle`: what is done when, by itself."""
+"""`/api/schedule/create|preview|list|{id}|{id}/toggle`: what is done when, by itself."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from fastapi import APIRouter, Depends, Query
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from streams.domain.cron import CHICAGO, explain
+from streams.domain.cron import CHICAGO, checked, explain, time_after
 from streams.domain.schedules import ScheduleState, apply, created, next_run
 from streams.publisher import Emit
 from streams.records import Schedule, ScheduleChange, ScheduleId
@@ -62,6 +62,14 @@ class Schedules(BaseModel):
     schedules: list[Scheduled]
 
 
+class Times(BaseModel):
+    """What a cron expression means. Times are Chicago's, with their offset."""
+
+    cron: str = Field(description="with single blanks", examples=["0 3 * * *"])
+    says: str = Field(description="in words", examples=["At 03:00 every day"])
+    next_runs: list[ChicagoTime]
+
+
 class Deleted(BaseModel):
     """The schedule runs no more. What it has copied stays."""
 
@@ -90,6 +98,21 @@ def routes(gold: GoldClient, emit: Emit, may_write: Callable[..., None]) -> APIR
         change = ScheduleChange(schedule_id=schedule.schedule_id, change="create", schedule=schedule)
         await emit(SCHEDULE_CHANGES, change)
         return _shown(created(schedule, change.at))
+
+    @router.get("/api/schedule/preview")
+    async def preview(
+        cron: Annotated[
+            str,
+            Query(max_length=100, description="minute hour day-of-month month day-of-week", examples=["0 3 * * *"]),
+            AfterValidator(checked),
+        ],
+        count: Annotated[int, Query(ge=1, le=20, description="how many of the next times")] = 3,
+    ) -> Times:
+        """A cron expression in words, and the next times that it names."""
+        times = [datetime.now(UTC)]
+        for _ in range(count):
+            times.append(time_after(cron, times[-1]))
+        return Times(cron=cron, says=explain(cron), next_runs=times[1:])
 
     @router.get("/api/schedule/list")
     async def listed() -> Schedules:

@@ -46,6 +46,18 @@ def heading(field: str) -> str:
     return HEADINGS.get(field, field.upper())
 
 
+# The portal describes its columns in a sentence or two; here, those that hold the tables together.
+DESCRIPTIONS = {
+    "crash_record_id": "This number can be used to link to the same crash in the other tables of traffic crashes.",
+    "crash_date": "Date and time of crash as entered by the reporting officer",
+    "crash_unit_id": "A unique identifier for each vehicle record.",
+    "vehicle_id": "Links a person to the vehicle they were in; empty for those who were in none.",
+    "person_id": "A unique identifier for each person record. IDs that begin with P are passengers, those with O others.",
+    "posted_speed_limit": "Posted speed limit, as determined by reporting officer",
+    "injuries_total": "Total persons sustaining fatal, incapacitating, non-incapacitating, and possible injuries",
+}
+
+
 _MARKS = {"#": Type.NUMBER, "@": Type.CALENDAR_DATE, "&": Type.POINT, "": Type.TEXT}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from streams.local.portal.datasets import BY_ID, SYSTEM_COLUMNS, Dataset, Type, heading
+from streams.local.portal.datasets import BY_ID, DESCRIPTIONS, SYSTEM_COLUMNS, Dataset, Type, heading
 from streams.local.portal.faults import CLOCK, OUT_OF_DATE, Faults, Kind
 from streams.local.portal.publication import Publication
 from streams.local.portal.query import Query, compile_query
@@ -136,6 +136,8 @@ class _Portal:
                 "rowsUpdatedAt": int(self._tables.publication(dataset.name).updated_at.timestamp()),
                 "columns": [
                     {"fieldName": name, "dataTypeName": kind, "name": heading(name), "position": position}
+                    # One that is not described has no description at all, rather than an empty one.
+                    | ({"description": DESCRIPTIONS[name]} if name in DESCRIPTIONS else {})
                     for position, (name, kind) in enumerate(content, start=1)
                 ],
             }

@@ -1,0 +1,4 @@
+-- How far each table is followed.
+SELECT *
+FROM watermarks
+ORDER BY dataset
