@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import polars as pl
+import pyarrow as pa
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json, to_json
@@ -13,7 +14,7 @@ from models.inputs import MOST_ROWS, Inputs, from_csv, from_rows
 from streams.errors import RequestError
 from streams.records import Algorithm, Target, Tier
 from streams.storage.gold.answer import Answer
-from webapp.api.answers import Format, as_response, wanted
+from webapp.api.answers import MEDIA, Format, as_response, wanted
 from webapp.api.gold import Shape
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 from webapp.models import Models
@@ -59,6 +60,7 @@ class Contribution(BaseModel):
 
     feature: str
     contribution: float
+    value: str | None = Field(description="what the feature was, as text; null where it was not known")
 
 
 class Prediction(BaseModel):
@@ -108,7 +110,7 @@ class Predictions(BaseModel):
                             "crash_record_id": None,
                             "probability": 0.87,
                             "label": True,
-                            "contributions": [{"feature": "pedestrians", "contribution": 2.1}],
+                            "contributions": [{"feature": "pedestrians", "contribution": 2.1, "value": "1"}],
                         }
                     ],
                     "findings": {
@@ -172,7 +174,9 @@ def routes(models: Models) -> APIRouter:
     @router.post(
         "/predict",
         openapi_extra={"requestBody": _BODY},
-        responses={200: {"model": Predictions, "content": {"text/csv": {}}}},
+        responses={
+            200: {"model": Predictions, "content": {MEDIA["csv"]: {}, MEDIA["arrow"]: {}, MEDIA["parquet"]: {}}}
+        },
     )
     async def predict(
         request: Request,
@@ -184,7 +188,8 @@ def routes(models: Models) -> APIRouter:
         """How probable the outcome of one crash or many is: a row, `{"rows": […]}`, or CSV with a header.
 
         A row has the columns of the portal, as published or typed, and may have its `vehicles` and `people` as lists.
-        It is cleaned as Gold's rows are, and the answer says what was missing, unknown or left aside.
+        It is cleaned as Gold's rows are, and the answer says what was missing, unknown or left aside. As CSV, Arrow or
+        Parquet it has the predictions alone.
         """
         model = await models.find(target, version)
         as_csv = _is_csv(request)
@@ -229,7 +234,27 @@ def _predict(model: "Model", body: bytes, as_csv: bool, explain: int) -> tuple[I
         unknown_categories=model.encoding.unknown(features),
         impossible_values=[ImpossibleValue(field=odd.field, value=odd.value) for odd in inputs.impossible[:_SHOWN]],
     )
-    return inputs, model.score(features, explain).sort(KEY), findings
+    return inputs, scored(model, features, explain).sort(KEY), findings
+
+
+def scored(model: "Model", features: pl.DataFrame, explain: int) -> pl.DataFrame:
+    """The scores of rows of `features.build`, in their order; each contribution with the feature's `value` as text."""
+    scores = model.score(features, explain)
+    if not explain:
+        return scores
+    numbers = pl.col(pl.Float64)
+    whole = pl.when(numbers == numbers.round()).then(numbers.cast(pl.Int64, strict=False).cast(pl.String))
+    values = (
+        features.select(model.features)
+        .with_columns(whole.otherwise(numbers.cast(pl.String)))
+        .cast(pl.String)
+        .with_row_index("row")
+        .unpivot(index="row", variable_name="feature", value_name="value")
+    )
+    found = scores.select("contributions").with_row_index("row").explode("contributions").unnest("contributions")
+    told = found.join(values, on=["row", "feature"], how="left", maintain_order="left")
+    lists = told.group_by("row", maintain_order=True).agg(contributions=pl.struct("feature", "contribution", "value"))
+    return scores.with_columns(lists["contributions"])
 
 
 def _from_json(body: bytes) -> Inputs:
@@ -270,7 +295,7 @@ async def _predictions(
     rows = scores.drop(KEY).insert_column(0, pl.Series("crash_record_id", inputs.ids, pl.String()))
     rows = rows.with_row_index("row")
     if form != "json":
-        response = await as_response(Answer(rows.to_arrow(), truncated=False), form)
+        response = await as_response(Answer(as_arrow(rows), truncated=False), form)
         response.headers["X-Model-Version"] = model.version
         return response
 
@@ -278,6 +303,11 @@ async def _predictions(
         return to_json({"model": used(model), "predictions": rows.to_dicts(), "findings": findings})
 
     return Response(await asyncio.to_thread(encoded), media_type="application/json")
+
+
+def as_arrow(rows: pl.DataFrame) -> pa.Table:
+    """With the types that every reader of Arrow and Parquet knows."""
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def used(model: "Model") -> UsedModel:

@@ -1,12 +1,14 @@
 """`POST /api/model/predict-from-gold`: what a model says of crashes that Gold has, and how well it fits what came."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import io
+from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -19,8 +21,8 @@ from streams.errors import DataTooThin, RequestError
 from streams.records import Day
 from streams.storage.gold.client import GoldClient
 from webapp.api.answers import MEDIA, Format, as_csv, wanted
-from webapp.api.predict import Contribution, ExplainQuery, TargetQuery, UsedModel, VersionQuery, used
-from webapp.errors import ERRORS, ErrorEnvelope
+from webapp.api.predict import Contribution, ExplainQuery, TargetQuery, UsedModel, VersionQuery, as_arrow, scored, used
+from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 from webapp.models import Models
 from webapp.queries import SQL, rows
 
@@ -38,6 +40,10 @@ _AT_ONCE: Final = 2
 _BINS: Final = 20
 _RESAMPLES: Final = 100
 
+LimitQuery = Annotated[int, Query(ge=0, le=100_000, description="rows in the JSON; CSV and Arrow have all")]
+FormQuery = Annotated[
+    Format | None, Query(alias="format", description="json, csv or arrow; or say it with the header Accept")
+]
 Id = Annotated[str, Field(pattern=r"^[^,]{1,128}$")]
 
 
@@ -112,27 +118,56 @@ def routes(models: Models, gold: GoldClient) -> APIRouter:
     router = APIRouter(prefix="/api/model", tags=["model"], responses={**ERRORS, **absent})
     turn = asyncio.Semaphore(_AT_ONCE)
 
-    @router.post("/predict-from-gold", responses={200: {"model": GoldPredictions, "content": {"text/csv": {}}}})
+    said: dict[int | str, dict[str, Any]] = {
+        200: {"model": GoldPredictions, "content": {MEDIA["csv"]: {}, MEDIA["arrow"]: {}}},
+        406: {"model": ErrorEnvelope, "description": "rows are streamed, which Parquet does not allow"},
+    }
+
+    @router.get("/predict-from-gold", responses=said)
+    async def predict_from_gold_by_address(
+        request: Request,
+        start: Annotated[Day, Query(description="first day of crashes", examples=["2025-11-01"])],
+        end: Annotated[Day, Query(description="the day after the last one", examples=["2025-12-01"])],
+        target: TargetQuery = None,
+        version: VersionQuery = None,
+        explain: ExplainQuery = 0,
+        limit: LimitQuery = 100,
+        form: FormQuery = None,
+    ) -> Response:
+        """The same as by POST, for a span of days, as an address that can be passed on."""
+        if end <= start:
+            hint = "the last day is not included"
+            raise ApiError(422, "invalid-request", f"end: {end} must be after start {start}", field="end", hint=hint)
+        crashes = GoldCrashes(start=start, end=end)
+        return await predict_from_gold(request, crashes, target, version, explain, limit, form)
+
+    @router.post("/predict-from-gold", responses=said)
     async def predict_from_gold(
         request: Request,
         crashes: GoldCrashes,
         target: TargetQuery = None,
         version: VersionQuery = None,
         explain: ExplainQuery = 0,
-        limit: Annotated[int, Query(ge=0, le=100_000, description="rows in the JSON; the CSV has all")] = 100,
-        form: Annotated[Format | None, Query(alias="format", description="json or csv; or say it with Accept")] = None,
+        limit: LimitQuery = 100,
+        form: FormQuery = None,
     ) -> Response:
         """How probable the outcomes of crashes in Gold are, and how well that fits what came.
 
-        JSON has counts, a histogram, an evaluation by the known outcomes and the first rows; CSV has all rows. Crashes
-        that change while they are read may count as before or as after.
+        JSON has counts, a histogram, an evaluation by the known outcomes and the first rows; CSV and Arrow have all
+        rows. Crashes that change while they are read may count as before or as after.
         """
+        shape = wanted(request, form)
+        if shape == "parquet":
+            hint = "ask for csv or arrow; both have all rows"
+            raise ApiError(
+                406, "not-acceptable", "rows are streamed, which Parquet does not allow", field="format", hint=hint
+            )
         model = await models.find(target, version)
         await _check_size(gold, crashes)
         scorer = _Scoring(model, _pages(gold, crashes), turn)
-        if wanted(request, form) == "csv":
-            return await _streamed(scorer, explain)
-        return Response(await _summary(scorer, crashes, explain, limit), media_type="application/json")
+        if shape == "json":
+            return Response(await _summary(scorer, crashes, explain, limit), media_type="application/json")
+        return await _streamed(scorer, explain, shape)
 
     return router
 
@@ -157,7 +192,7 @@ class _Scoring:
         for name, values in self.model.encoding.unknown(features).items():
             self.unknown.setdefault(name, set()).update(values)
         crashes = frames.crashes.select(KEY, "crash_date", outcome=self.model.target)
-        scores = crashes.join(self.model.score(features, explain), on=KEY, maintain_order="left")
+        scores = crashes.join(scored(self.model, features, explain), on=KEY, maintain_order="left")
         contributions = ["contributions"] if explain else []
         return scores.select(KEY, "crash_date", "probability", "label", "outcome", *contributions)
 
@@ -205,17 +240,53 @@ async def _table(gold: GoldClient, name: str, limit: int, **parameters: str) -> 
     return cast(pl.DataFrame, pl.from_arrow(answer.table))
 
 
-async def _streamed(scoring: _Scoring, explain: int) -> Response:
-    """All rows as CSV, a page at a time. The first one is made before the answer begins: it can still be an error."""
+async def _streamed(scoring: _Scoring, explain: int, shape: Format) -> Response:
+    """All rows, a page at a time. The first one is made before the answer begins: it can still be an error."""
     first = await scoring.next(explain)
+    encode = _arrow_pages() if shape == "arrow" else _csv_pages()
 
     async def pages() -> AsyncIterator[bytes]:
-        page, header = first, True
+        page = first
         while page is not None:
-            yield await asyncio.to_thread(as_csv, page.to_arrow(), header=header)
-            page, header = await scoring.next(explain), False
+            yield await asyncio.to_thread(encode, page)
+            page = await scoring.next(explain)
+        yield encode(None)
 
-    return StreamingResponse(pages(), media_type=MEDIA["csv"], headers={"X-Model-Version": scoring.model.version})
+    return StreamingResponse(pages(), media_type=MEDIA[shape], headers={"X-Model-Version": scoring.model.version})
+
+
+def _csv_pages() -> Callable[[pl.DataFrame | None], bytes]:
+    """Encodes one page after the other; the first one has the header, None is the end."""
+    header = True
+
+    def encode(page: pl.DataFrame | None) -> bytes:
+        nonlocal header
+        text = b"" if page is None else as_csv(page.to_arrow(), header=header)
+        header = False
+        return text
+
+    return encode
+
+
+def _arrow_pages() -> Callable[[pl.DataFrame | None], bytes]:
+    """The same as one Arrow stream, a batch a page."""
+    sink = io.BytesIO()
+    writer: pa.ipc.RecordBatchStreamWriter | None = None
+
+    def encode(page: pl.DataFrame | None) -> bytes:
+        nonlocal writer
+        if page is not None:
+            table = as_arrow(page)
+            writer = writer or pa.ipc.new_stream(sink, table.schema)
+            writer.write_table(table)
+        elif writer is not None:
+            writer.close()
+        written = sink.getvalue()
+        sink.seek(0)
+        sink.truncate()
+        return written
+
+    return encode
 
 
 async def _summary(scoring: _Scoring, crashes: GoldCrashes, explain: int, limit: int) -> bytes:
