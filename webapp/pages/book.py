@@ -8,7 +8,7 @@ from dash import Dash
 from dash.development.base_component import Component
 
 from webapp.ask import Ask
-from webapp.pages import login
+from webapp.pages import login, sql
 
 
 @dataclass(frozen=True)
@@ -26,4 +26,8 @@ class Page:
     icon: str = ""
 
 
-PAGES: Final[tuple[Page, ...]] = (Page("/login", "Sign in", login.layout, login.callbacks),)
+# In the order of the menu.
+PAGES: Final[tuple[Page, ...]] = (
+    Page("/sql", "SQL", sql.layout, sql.callbacks, "Look", "sql"),
+    Page("/login", "Sign in", login.layout, login.callbacks),
+)

@@ -1,0 +1,7 @@
+// Ctrl+Enter or Cmd+Enter in the editor asks the question.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.id === "sql-text") {
+    event.preventDefault();
+    document.getElementById("sql-run").click();
+  }
+});
