@@ -58,7 +58,7 @@ async def _change(event: SilverReady, have: int, silver: Silver) -> Change:
     whole = event.base > have
     try:
         rows = await silver.read(event.silver_key if whole else event.delta_key)
-        return Change(event.month, event.version, rows, whole)
+        return Change(event.month, event.version, rows, whole, 0 if whole else event.base)
     except ObjectMissing:
         # The version has expired meanwhile: there is a newer one.
         head = await silver.head(event.month)
@@ -95,7 +95,7 @@ def _latest(changes: Sequence[Change]) -> dict[str, Change]:
             latest[change.month] = change
         else:
             both = pl.concat([before.silver, change.silver]).unique("crash_record_id", keep="last")
-            latest[change.month] = replace(change, silver=both, whole=before.whole)
+            latest[change.month] = replace(change, silver=both, whole=before.whole, base=before.base)
     return latest
 
 

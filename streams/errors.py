@@ -19,6 +19,7 @@
     ├── GoldError               the Gold database
     │   ├── GoldUnavailable     its owner does not answer                              (retriable)
     │   ├── GoldBusy            locked or its disk full                                (retriable)
+    │   ├── GoldDenied          its owner does not know the API token of who would change it
     │   ├── RowMissing          Gold holds no row of that key
     │   ├── QueryRefused        not a single read, or it names what it may not
     │   └── QueryLimit          over its time, memory or row limit
@@ -131,6 +132,10 @@ class GoldBusy(GoldError):
     """The database is locked by another process, or its disk is full."""
 
     retriable = True
+
+
+class GoldDenied(GoldError):
+    """Only who has the API token may change it."""
 
 
 class RowMissing(GoldError):

@@ -6,7 +6,7 @@ if nobody else came first.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -79,6 +79,8 @@ class SilverRebuild:
     async def build(self, month: str) -> RebuiltMonth:
         """Compute a month, write it where it differs, and announce the month's head either way.
 
+        A row of Silver whose page is no longer in the archive counts as archived.
+
         Either way, because a kill may once have come between a version and its announcement; Gold skips what it has.
         Raises `MalformedPage` naming a page of the archive that is damaged.
         """
@@ -91,6 +93,7 @@ class SilverRebuild:
             try:
                 delta, version = pl.DataFrame(), None
                 before = await self._silver.month(head)
+                built = await asyncio.to_thread(_saved, before, built, self._known)
                 if not await asyncio.to_thread(_same, before, built):
                     delta = await asyncio.to_thread(changed_crashes, before, built)
                     head = await self._silver.append(head, _page_id(pages), built, delta)
@@ -150,6 +153,16 @@ class SilverRebuild:
 def _merged(built: pl.DataFrame, batch: Sequence[pl.DataFrame], table: Table) -> pl.DataFrame:
     after = merge(built, pl.concat(batch), table).silver
     return built if after is None else after
+
+
+def _saved(before: pl.DataFrame, built: pl.DataFrame, archived: Collection[str]) -> pl.DataFrame:
+    """What was built, and the rows of `before` whose page somebody has deleted: Silver alone has them now."""
+    known = pl.Series(list(archived), dtype=pl.String).implode()
+    for table in TABLES.values():
+        orphans = flatten(before, table).filter(pl.col(SOURCE).is_not_null() & ~pl.col(SOURCE).is_in(known))
+        if not orphans.is_empty():
+            built = _merged(built, [orphans], table)
+    return built
 
 
 def _same(before: pl.DataFrame, built: pl.DataFrame) -> bool:

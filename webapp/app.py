@@ -25,6 +25,7 @@ from webapp.pages.shell import Link, shell
 from webapp.pages.shell import callbacks as shell_callbacks
 from webapp.parts import Parts
 from webapp.rates import Rates
+from webapp.removal import Removal
 from webapp.security import Guard, content_policy, writer
 from webapp.snapshot import Snapshots
 from webapp.suffix import Suffix
@@ -70,11 +71,13 @@ def create_app(parts: Parts) -> FastAPI:
         api.session.routes(settings),
         api.events.routes(Live(settings.broker)),
         api.health.routes(parts.health),
+        api.explore.routes(gold, answers),
         api.fetch.routes(emit, may_write),
         api.preview.routes(parts.portal, gold, settings.page_rows),
         api.schema.routes(parts.portal),
         api.audit.routes(gold, emit, may_write),
-        api.gold.routes(gold),
+        api.gold.routes(gold, settings.api_token, may_write),
+        api.minio.routes(parts.objects, Removal(parts.objects, parts.silver, models.registry), may_write),
         api.gold_schema.routes(gold),
         api.runs.routes(gold),
         api.versions.routes(parts.silver),
@@ -111,6 +114,7 @@ def _pages(app: FastAPI, settings: Settings, snapshots: Snapshots, ask: Ask) -> 
         server=app,  # type: ignore[arg-type]  # a FastAPI app is meant to be given, whatever the annotation says
         assets_folder=str(Path(__file__).parent / "assets"),
         use_pages=True,
+        use_async=True,
         pages_folder="",
         title="Crash Stream",
         update_title="",

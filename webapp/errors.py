@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from streams.errors import (
     CrashStreamError,
     GoldBusy,
+    GoldDenied,
     GoldUnavailable,
     ModelMissing,
     PortalError,
@@ -76,6 +77,7 @@ class ApiError(Exception):
 
 STATUS_OF: Final[tuple[tuple[type[CrashStreamError], int], ...]] = (
     (QueryRefused, 400),
+    (GoldDenied, 403),
     (RowMissing, 404),
     (ModelMissing, 404),
     (QueryLimit, 422),

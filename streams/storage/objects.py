@@ -31,6 +31,7 @@ BINARY = "application/octet-stream"
 METADATA_LIMIT = 2048  # bytes of names and values, the limit of S3 itself
 DELETE_LIMIT = 1000  # keys in one DeleteObjects request, the limit of S3 itself
 PING_SECONDS = 5.0
+PIECE = 256 * 1024  # bytes read of a body at a time
 
 # Marks whose conditional put an object is; see `S3Objects.put`. Never shown to callers.
 WRITER = "writer"
@@ -73,6 +74,15 @@ class ObjectInfo:
     content_encoding: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A part of what is in a folder. ``after`` is what to go on with, None at the end."""
+
+    folders: list[str]
+    objects: list[ObjectInfo]
+    after: str | None
+
+
 class Objects(Protocol):
     """Objects by bucket and key.
 
@@ -108,6 +118,15 @@ class Objects(Protocol):
         Keys are bytes in order for S3 and MinIO, and paths for SeaweedFS: `a/b` comes after `a-b` for the ones
         and before it for the other. Each goes on where it stopped, so ``start_after`` must be a key that was listed
         by the same store. For both, no key may be a folder of another (`a` beside `a/b`).
+        """
+
+    async def folder(self, bucket: str, prefix: str, *, after: str | None, limit: int) -> Listing:
+        """Folders and objects right under ``prefix``, up to ``limit`` of both, from ``after`` of the listing before."""
+
+    def stream(self, bucket: str, key: str) -> AsyncIterator[bytes]:
+        """The body as it was put, piece by piece, so that it is never whole in memory; ``ObjectMissing``.
+
+        Close it (`contextlib.aclosing`) when it is not read to its end.
         """
 
     async def delete(self, bucket: str, keys: Iterable[str]) -> None:
@@ -211,15 +230,31 @@ class S3Objects:
             with self._errors(f"list {bucket}/{prefix}"):
                 page = await self._client.list_objects_v2(**request)
             for entry in page.get("Contents", []):
-                yield ObjectInfo(
-                    key=entry["Key"],
-                    size=entry["Size"],
-                    etag=entry["ETag"].strip('"'),
-                    modified=entry["LastModified"].astimezone(UTC),
-                )
+                yield _listed(entry)
             if not page["IsTruncated"]:
                 return
             request["ContinuationToken"] = page["NextContinuationToken"]
+
+    async def folder(self, bucket: str, prefix: str, *, after: str | None, limit: int) -> Listing:
+        """See `Objects.folder`."""
+        request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "Delimiter": "/", "MaxKeys": limit}
+        if after is not None:
+            request["ContinuationToken"] = after
+        with self._errors(f"list {bucket}/{prefix}"):
+            page = await self._client.list_objects_v2(**request)
+        return Listing(
+            [entry["Prefix"] for entry in page.get("CommonPrefixes", [])],
+            [_listed(entry) for entry in page.get("Contents", [])],
+            page.get("NextContinuationToken") if page["IsTruncated"] else None,
+        )
+
+    async def stream(self, bucket: str, key: str) -> AsyncIterator[bytes]:
+        """See `Objects.stream`."""
+        with self._errors(f"get {bucket}/{key}"):
+            answer = await self._client.get_object(Bucket=bucket, Key=key)
+            async with answer["Body"]:
+                async for piece in answer["Body"].iter_chunks(PIECE):
+                    yield piece
 
     async def delete(self, bucket: str, keys: Iterable[str]) -> None:
         """See `Objects.delete`."""
@@ -298,6 +333,15 @@ class S3Objects:
 
 def _status(error: ClientError) -> int:
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def _listed(entry: Any) -> ObjectInfo:
+    return ObjectInfo(
+        key=entry["Key"],
+        size=entry["Size"],
+        etag=entry["ETag"].strip('"'),
+        modified=entry["LastModified"].astimezone(UTC),
+    )
 
 
 def _info(key: str, answer: Any) -> ObjectInfo:

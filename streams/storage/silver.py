@@ -24,6 +24,9 @@ from streams.storage.objects import ObjectInfo, Objects
 
 BUCKET: Final = "silver"
 
+# Stands for the page that caused a version, where somebody deleted what was before.
+DELETED: Final = "deleted"
+
 # Months kept in memory, those used last: a page of a month often follows another.
 _KEPT: Final = 8
 
@@ -206,6 +209,23 @@ class Silver:
         await self._objects.delete(BUCKET, keys)
         return len(keys)
 
+    async def empty(self, month: str) -> None:
+        """Delete every version of a month but for a new one without a row, from which the numbers go on.
+
+        Numbers that began anew would be old to Gold. Its content is not another: Gold keeps the rows that it has.
+        """
+        while True:
+            head = await self.head(month)
+            try:
+                emptied = await self.append(head, DELETED, empty_month(), empty_month())
+                break
+            except ObjectExists:  # a page was merged meanwhile
+                continue
+        listed = [info.key async for info in self._objects.list(BUCKET, f"month={month}/")]
+        # What came since goes on from the empty version.
+        old = [key for key in listed if _number(key) < emptied.version]
+        await self._objects.delete(BUCKET, old)
+
     async def _versions(self, month: str) -> dict[int, ObjectInfo]:
         listed = self._objects.list(BUCKET, f"month={month}/versions/")
         found = {_number(info.key): info async for info in listed}
@@ -258,8 +278,9 @@ def _month(key: str) -> str:
     return key.split("/")[0].removeprefix("month=")
 
 
-def _number(version_key: str) -> int:
-    return int(version_key.rsplit("/", 1)[-1].removesuffix(".parquet"))
+def _number(key: str) -> int:
+    """The number of a version, or of the version that a delta leads to."""
+    return int(key.rsplit("/", 1)[-1].removesuffix(".parquet").split("-")[0])
 
 
 def _version_key(month: str, version: int) -> str:

@@ -1,14 +1,18 @@
-"""`GET /api/gold/status|peek|query`: what is in Gold, a look at it, and any question to it."""
+"""`/api/gold/…`: what is in Gold, a look at it, any question to it; to build it again, and to wipe it."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+import structlog
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from streams.storage.gold.client import GoldClient
 from webapp.api.answers import Format, as_response, wanted
-from webapp.errors import ERRORS, ErrorEnvelope
+from webapp.errors import ERRORS, ApiError, ErrorEnvelope
+
+log = structlog.get_logger()
 
 # Newest first, where a table has a time.
 PEEKS: Final = {
@@ -60,8 +64,38 @@ class Rows(BaseModel):
     truncated: bool = Field(description="true when there are more rows than `limit`")
 
 
-def routes(gold: GoldClient) -> APIRouter:
-    """The routes that read Gold."""
+class RebuildProgress(BaseModel):
+    """How far the last rebuild is. `put_in` and `taken_out` count the rows that were not as they should be."""
+
+    state: Literal["idle", "running", "done", "failed"]
+    months: int
+    done: int = Field(description="months loaded")
+    put_in: int
+    taken_out: int
+    started_at: datetime | None
+    error: str | None
+
+
+class Wiped(BaseModel):
+    """Rows that were there, by table, and what follows."""
+
+    rows: dict[str, int]
+    lost: str
+    heals: str
+
+
+LOST: Final = (
+    "Crashes, vehicles, people and their scores, until they are loaded again. Runs, dead letters, audits, schedules, "
+    "trainings, forecasts and measurements stay: Silver could not give them again."
+)
+HEALS: Final = (
+    "A rebuild loads every month from Silver, and so does a restart of the gold process. A month whose rows change "
+    "before that comes back by itself, whole."
+)
+
+
+def routes(gold: GoldClient, token: str | None, may_write: Callable[..., None]) -> APIRouter:
+    """The routes that read Gold, and two that have its owner change it, who asks for `token`."""
     router = APIRouter(tags=["gold"], responses=ERRORS)
     tabular = {
         "description": "The rows, as JSON, CSV or Arrow",
@@ -104,5 +138,32 @@ def routes(gold: GoldClient) -> APIRouter:
     ) -> Response:
         """Rows for a question in SQL. It can reach no file and no network, and has limits of time and memory."""
         return await as_response(await gold.query(sql, limit=limit), wanted(request, form))
+
+    refused: dict[int | str, dict[str, Any]] = {code: {"model": ErrorEnvelope} for code in (401, 403)}
+
+    @router.get("/api/gold/rebuild")
+    async def rebuilding() -> RebuildProgress:
+        """How far the last rebuild is; `idle` where there was none since the gold process began."""
+        return RebuildProgress.model_validate(await gold.rebuilding())
+
+    @router.post("/api/gold/rebuild", status_code=202, dependencies=[Depends(may_write)], responses=refused)
+    async def rebuild() -> RebuildProgress:
+        """Load every month whole from Silver, and take out what no month has; queries and loads go on.
+
+        While a rebuild is under way, this is that one.
+        """
+        return RebuildProgress.model_validate(await gold.rebuild(token))
+
+    @router.delete("/api/gold/wipe", dependencies=[Depends(may_write)], responses=refused)
+    async def wipe(
+        confirm: Annotated[str, Query(max_length=100, description="the word `gold`, typed out")] = "",
+    ) -> Wiped:
+        """Take out every crash, vehicle, person and score. Not while Gold is being rebuilt: 503 then."""
+        if confirm != "gold":
+            message = f"confirm: {confirm!r} is not 'gold'" if confirm else "confirm is missing"
+            raise ApiError(422, "invalid-request", message, field="confirm", hint="add confirm=gold")
+        rows = await gold.wipe(token)
+        log.warning("Gold wiped", rows=rows)
+        return Wiped(rows=rows, lost=LOST, heals=HEALS)
 
     return router

@@ -12,6 +12,7 @@ import pyarrow as pa
 from streams.errors import (
     CrashStreamError,
     GoldBusy,
+    GoldDenied,
     GoldError,
     GoldUnavailable,
     QueryLimit,
@@ -25,7 +26,10 @@ from streams.storage.gold.answer import Answer
 
 _FAILURES: Final[Mapping[str, type[CrashStreamError]]] = {
     failure.__name__: failure
-    for failure in (GoldBusy, GoldError, QueryLimit, QueryRefused, RowMissing, StorageError, StoreUnavailable)
+    for failure in (
+        *(GoldBusy, GoldDenied, GoldError, QueryLimit, QueryRefused, RowMissing),
+        *(StorageError, StoreUnavailable),
+    )
 }
 
 # The owner ends a query within its own, shorter time.
@@ -75,7 +79,7 @@ class GoldClient:
         return dict(_object(body))
 
     async def rebuild(self, token: str | None) -> dict[str, Any]:
-        """Have Gold built again from Silver, unless that is under way; returns its progress. Raises `GoldError`."""
+        """Have Gold built again from Silver, unless that is under way; returns its progress. Raises `GoldDenied`."""
         body, _ = await self._ask("POST", "/rebuild", None, {"Authorization": f"Bearer {token or ''}"})
         return dict(_object(body))
 
@@ -83,6 +87,14 @@ class GoldClient:
         """How far the last rebuild is: `GoldProgress` of `streams.rebuild`."""
         body, _ = await self._ask("GET", "/rebuild", None)
         return dict(_object(body))
+
+    async def wipe(self, token: str | None) -> dict[str, int]:
+        """Take out all that Silver can give again; returns the rows that were there, by table.
+
+        Raises `GoldDenied`, and `GoldBusy` while Gold is being rebuilt.
+        """
+        body, _ = await self._ask("POST", "/wipe", None, {"Authorization": f"Bearer {token or ''}"})
+        return dict(_object(body)["rows"])
 
     async def close(self) -> None:
         """Let go of the connections."""

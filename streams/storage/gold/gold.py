@@ -32,7 +32,7 @@ from streams.storage.gold import forecasts, jobs, lineage, measures, replace, sc
 from streams.storage.gold.answer import Answer
 from streams.storage.gold.guard import first_line
 from streams.storage.gold.readers import Readers
-from streams.storage.gold.tables import NAMES, create_tables
+from streams.storage.gold.tables import FROM_SILVER, NAMES, create_tables
 from streams.storage.gold.upsert import Change, Upserted, upsert
 
 T = TypeVar("T")
@@ -126,17 +126,21 @@ class Gold:
     def load(self, changes: Sequence[Change], *, now: datetime | None = None) -> Loaded:
         """Bring months on, all in one transaction; what Gold already holds is skipped.
 
-        `now` is the time of the load, for lineage.
+        `now` is the time of the load, for lineage. Raises `GoldBusy` when Gold was wiped since a change was made out:
+        what goes on from rows that are no more would be half a month.
         """
         at = lineage.utc(now or datetime.now(UTC))
         if not _fresh(changes, self.applied()):
             return Loaded(skipped=len(changes))
 
         def write(cursor: duckdb.DuckDBPyConnection) -> Loaded:
-            # Looked at again: a rebuild may have come in between.
-            fresh = _fresh(changes, _applied(cursor))
+            # Looked at again: a rebuild or a wipe may have come in between.
+            applied = _applied(cursor)
+            fresh = _fresh(changes, applied)
             if not fresh:
                 return Loaded(skipped=len(changes))
+            if any(change.base > applied.get(change.month, 0) for change in fresh):
+                raise GoldBusy("Gold was wiped in the middle of a load", hint="it is loaded again, month by month")
             months = {month: max(c.version for c in fresh if c.month == month) for month in {c.month for c in fresh}}
             rows = upsert(cursor, fresh)
             self._unchanged = self._unchanged.filter(~self._unchanged.is_in(rows.touched.implode()))
@@ -164,6 +168,20 @@ class Gold:
             self._unchanged = self._unchanged.clear()
             _apply(cursor, {change.month: change.version}, at)
             return rows
+
+        return self._write(write)
+
+    def wipe(self) -> dict[str, int]:
+        """Take out every crash, vehicle, person and score; returns how many rows there were, by table.
+
+        Gold then holds no version of any month, so that whatever is loaded next is a whole month. What cannot be had
+        again from Silver stays: runs, dead letters, audits, schedules, trainings, forecasts, measurements.
+        """
+
+        def write(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
+            gone = {table: int(cursor.execute(f"delete from {table}").fetchall()[0][0]) for table in FROM_SILVER}
+            self._unchanged = self._unchanged.clear()
+            return gone
 
         return self._write(write)
 

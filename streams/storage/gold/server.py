@@ -8,6 +8,7 @@
     GET  /healthz  200 while the database answers
     POST /rebuild  load every month whole again: 202; needs the API token
     GET  /rebuild  how far that is, as JSON
+    POST /wipe     take out all that Silver can give again: the rows that were there, by table; needs the API token
 
 A failure is JSON: `{"code", "message", "hint", "field"}`, with 400 for what is refused, 404 for a row that
 is not there, 408 for too slow, 413 for too large and 503 while Gold is busy.
@@ -24,7 +25,7 @@ import pyarrow as pa
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from streams.errors import CrashStreamError, GoldBusy, GoldError, QueryLimit, QueryRefused, RowMissing
+from streams.errors import CrashStreamError, GoldBusy, GoldDenied, QueryLimit, QueryRefused, RowMissing
 from streams.lineage.trace import trace
 from streams.storage.gold.answer import Answer
 from streams.storage.gold.gold import MOST_ROWS, Gold
@@ -112,7 +113,7 @@ def create_app(
     if rebuild is not None:
         app[_REBUILD] = rebuild
         app[_TOKEN] = token
-        app.add_routes([web.post("/rebuild", _start_rebuild), web.get("/rebuild", _rebuild)])
+        app.add_routes([web.post("/rebuild", _start_rebuild), web.get("/rebuild", _rebuild), web.post("/wipe", _wipe)])
     return app
 
 
@@ -157,17 +158,28 @@ async def _healthz(request: web.Request) -> web.StreamResponse:
 
 
 async def _start_rebuild(request: web.Request) -> web.StreamResponse:
+    _check_token(request)
+    request.app[_REBUILD].start()
+    return web.json_response(request.app[_REBUILD].progress(), status=202)
+
+
+async def _wipe(request: web.Request) -> web.StreamResponse:
+    _check_token(request)
+    if request.app[_REBUILD].progress()["state"] == "running":
+        # It would go on to fill what is emptied, but for the months that it has done.
+        raise GoldBusy("Gold is being rebuilt, and is not wiped meanwhile", hint="wait until the rebuild is done")
+    return web.json_response({"rows": await asyncio.to_thread(request.app[_GOLD].wipe)})
+
+
+def _check_token(request: web.Request) -> None:
     token = request.app[_TOKEN]
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     if token is None or not secrets.compare_digest(given.encode(), token.encode()):
-        error = GoldError(
-            "Gold is not rebuilt for somebody without its API token",
+        raise GoldDenied(
+            "Gold is not changed for somebody without its API token",
             field="CRASH_API_TOKEN",
-            hint="set CRASH_API_TOKEN to the same secret for the gold process and for this command",
+            hint="set CRASH_API_TOKEN to the same secret for the gold process and for whoever asks it",
         )
-        return web.json_response(_described(error), status=403)
-    request.app[_REBUILD].start()
-    return web.json_response(request.app[_REBUILD].progress(), status=202)
 
 
 async def _rebuild(request: web.Request) -> web.StreamResponse:
@@ -213,6 +225,8 @@ def _code(error: CrashStreamError) -> int:
     match error:
         case QueryRefused():
             return 400
+        case GoldDenied():
+            return 403
         case RowMissing():
             return 404
         case QueryLimit():

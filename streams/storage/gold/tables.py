@@ -12,6 +12,9 @@ from streams.errors import GoldError
 
 SOURCES: Final = (CRASHES, VEHICLES, PEOPLE)
 
+# What can be had again from Silver, and the scores of it.
+FROM_SILVER: Final = (*(table.dataset for table in SOURCES), "scores", "applied")
+
 # What a reader may name in SQL.
 NAMES: Final = (
     *(table.dataset for table in SOURCES),

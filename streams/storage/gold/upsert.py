@@ -25,12 +25,16 @@ from streams.storage.gold.tables import statement
 
 @dataclass(frozen=True)
 class Change:
-    """What became of a month: `silver` holds, in Silver's schema, the crashes that changed; all of them if `whole`."""
+    """What became of a month: `silver` holds, in Silver's schema, the crashes that changed; all of them if `whole`.
+
+    Those that changed did so since version `base`: whoever holds less than that needs the whole month.
+    """
 
     month: str
     version: int
     silver: pl.DataFrame
     whole: bool = False
+    base: int = 0
 
 
 @dataclass(frozen=True)
