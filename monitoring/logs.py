@@ -7,7 +7,18 @@ from typing import Any
 import structlog
 
 # These libraries report each heartbeat and rebalance at INFO; what matters of it comes as a warning.
-QUIET = ("aiokafka", "faust", "mode", "botocore", "aiobotocore", "aioboto3", "urllib3", "uvicorn.access", "asyncio")
+QUIET = (
+    "aiokafka",
+    "faust",
+    "mode",
+    "botocore",
+    "aiobotocore",
+    "aioboto3",
+    "urllib3",
+    "uvicorn.access",
+    "asyncio",
+    "httpx",
+)
 
 
 def configure_logs(process: str, level: str) -> None:
