@@ -190,7 +190,9 @@ async def _make(job: Job, gold: GoldClient, registry: Registry, code_version: st
         metrics={name: metric.value for name, metric in trained.evaluation.metrics.items()},
         reference=trained.reference,
     )
-    comparison = trained.comparison.model_dump(mode="json") if trained.comparison else None
+    comparison = None
+    if serving and trained.comparison:
+        comparison = {"version": serving.version, **trained.comparison.model_dump(mode="json")}
     return meta, {"metrics": _metrics(trained.evaluation), "comparison": comparison}
 
 

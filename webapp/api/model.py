@@ -1,4 +1,4 @@
-"""`/api/model/info|versions|promote|rollback`: which models there are, what they know, and which of them serve."""
+"""`/api/model/info|versions|promotions|promote|rollback`: which models there are, what they know, which serve."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 
-from models.evaluate import Metric
+from models.evaluate import Evaluation, Metric
 from models.features import FEATURES, Kind
 from models.registry import CARD, EVALUATION, Meta, Origin
 from streams.records import TARGETS, Algorithm, Promotion, Target, Tier
@@ -90,6 +90,12 @@ class ListedModels(BaseModel):
     versions: list[ListedModel]
 
 
+class Promotions(BaseModel):
+    """What came to serve for a target, and by whose decision; the last one first."""
+
+    promotions: list[Promotion]
+
+
 class Promote(BaseModel):
     """Which version is to serve."""
 
@@ -141,7 +147,15 @@ def routes(models: Models, may_write: Callable[..., None]) -> APIRouter:
         """Its card, in Markdown: what it is for, how it was made, and where it fails."""
         return Response(await registry.document(version, CARD), media_type="text/markdown; charset=utf-8")
 
-    @router.get("/versions/{version}/evaluation", responses={**absent, 200: {"content": {"application/json": {}}}})
+    @router.get("/promotions")
+    async def promotions(
+        target: Annotated[Target, Query(description="for which target")] = "injury",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> Promotions:
+        """What has come to serve, when, and by whom; the last one first."""
+        return Promotions(promotions=list(await registry.history(target))[: -limit - 1 : -1])
+
+    @router.get("/versions/{version}/evaluation", responses={**absent, 200: {"model": Evaluation}})
     async def evaluation(version: Version) -> Response:
         """Its evaluation on crashes it had not seen: metrics, curves, confusion matrix, months and groups."""
         return Response(await registry.document(version, EVALUATION), media_type="application/json")

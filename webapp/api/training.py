@@ -1,4 +1,4 @@
-"""`/api/model/train|jobs`: have a model trained, follow that, and give it up."""
+"""`/api/model/train|jobs|features|algorithms`: have a model trained, follow that, and give it up."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,10 +10,14 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 
+from models.compare import Comparison
+from models.evaluate import Metric
 from streams.publisher import Emit
 from streams.records import Algorithm, Identifier, Target, Tier, TrainRequest
 from streams.storage.gold.client import GoldClient
 from streams.topics import TRAIN_REQUESTS
+from webapp.api import trainable
+from webapp.api.trainable import Algorithms, FeatureTable
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 from webapp.queries import rows
 
@@ -55,6 +59,14 @@ class Asked(BaseModel):
     request_id: str
 
 
+class ComparedWith(Comparison):
+    """The new model beside `version`, which served when it was trained: judged on the same crashes."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: str | None = Field(None, description="null of trainings that did not say it yet")
+
+
 class TrainingJob(BaseModel):
     """A training, as it stands. Times are in UTC."""
 
@@ -63,7 +75,7 @@ class TrainingJob(BaseModel):
     target: Target
     tier: Tier
     algorithm: Algorithm
-    request: dict[str, Any]
+    request: TrainRequest
     requested_at: datetime
     started_at: datetime | None
     changed_at: datetime
@@ -74,8 +86,8 @@ class TrainingJob(BaseModel):
     seconds_left: float | None
     model_version: str | None = Field(description="what came of it")
     promoted: bool | None = Field(description="whether that serves now")
-    metrics: dict[str, Any] | None
-    comparison: dict[str, Any] | None = Field(description="with the model that served before")
+    metrics: dict[str, Metric] | None = Field(description="by name, each with its 95 % interval")
+    comparison: ComparedWith | None = Field(description="with the model that served before, if one did")
     error: str | None
     field: str | None = Field(description="the input at fault, if one is")
     hint: str | None
@@ -101,6 +113,16 @@ def routes(gold: GoldClient, emit: Emit, may_write: Callable[..., None]) -> APIR
         await asyncio.to_thread(_check, request)
         await emit(TRAIN_REQUESTS, request)
         return Asked(request_id=training.request_id)
+
+    @router.get("/features")
+    async def features() -> FeatureTable:
+        """What a model may know of a crash, by the tier at which it is known, and what none may know."""
+        return trainable.features()
+
+    @router.get("/algorithms")
+    async def algorithms() -> Algorithms:
+        """The algorithms, with their hyperparameters: type, range, default, and what each does."""
+        return await asyncio.to_thread(trainable.algorithms)
 
     @router.get("/jobs")
     async def jobs(limit: Annotated[int, Query(ge=1, le=500)] = 50) -> TrainingJobs:

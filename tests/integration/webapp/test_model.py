@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from models.features import chosen
 from streams.topics import MODEL_CHANGES
 from tests.integration.webapp.trained import Served
@@ -92,6 +94,33 @@ async def test_a_promotion_serves_at_once_and_can_be_taken_back(served: Served) 
     assert announced == [served.scene.version, served.report.version]
     error = (await served.ask("POST", "rollback", 422, {"target": "injury"}))["error"]
     assert error["field"] == "target"
+
+
+async def test_promotions_are_told_with_who_wanted_them(served: Served) -> None:
+    await served.ask("POST", "promote", 200, {"version": served.scene.version})
+    told = (await served.ask("GET", "promotions", 200, headers={}))["promotions"]
+    assert [(each["version"], each["by"]) for each in told] == [
+        (served.scene.version, "api"),
+        (served.report.version, "training report"),
+    ]
+    assert (await served.ask("GET", "promotions?limit=1", 200))["promotions"] == told[:1]
+    assert (await served.ask("GET", "promotions?target=injury_severe", 200))["promotions"] == []
+    assert (await served.ask("GET", "promotions?target=luck", 422))["error"]["field"] == "target"
+
+
+async def test_what_counts_most_in_a_model_is_measured_on_crashes_of_gold(served: Served) -> None:
+    found = await served.ask("GET", f"importance?version={served.scene.version}", 200, headers={})
+    assert (found["version"], found["crashes"]) == (served.scene.version, 500)
+    assert {each["feature"] for each in found["features"]} == set(served.scene.features)
+    sizes = [each["importance"] for each in found["features"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sum(each["share"] for each in found["features"]) == pytest.approx(1)
+    # The city decides by what hit what more than by the day.
+    ranks = {each["feature"]: rank for rank, each in enumerate(found["features"])}
+    assert ranks["first_crash_type"] < 5 < ranks["is_holiday"]
+    assert await served.ask("GET", f"importance?version={served.scene.version}", 200) == found
+    assert (await served.ask("GET", "importance", 200))["version"] == served.report.version
+    assert (await served.ask("GET", "importance?version=never", 404))["error"]["field"] == "version"
 
 
 async def test_promotions_under_load_drop_nothing(served: Served) -> None:

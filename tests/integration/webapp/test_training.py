@@ -9,6 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from models.algorithms import ALGORITHMS
+from models.features import chosen
 from streams.records import TrainEvent, TrainRequest
 from streams.storage.gold.gold import Gold
 from streams.topics import TRAIN_REQUESTS
@@ -88,7 +90,17 @@ async def test_a_training_is_asked_for_followed_and_given_up(served: Served) -> 
 
 async def test_jobs_are_listed_with_what_came_of_them(served: Served) -> None:
     first, second, third = (TrainRequest(request_id=name, at=NOON) for name in ("first", "second", "third"))
-    metrics, comparison = {"roc_auc": {"value": 0.9, "low": 0.88, "high": 0.92}}, {"better": True}
+    metrics = {"roc_auc": {"value": 0.9, "low": 0.88, "high": 0.92}}
+    difference = {"candidate": 0.9, "serving": 0.8, "difference": {"value": 0.1, "low": 0.05, "high": 0.15}}
+    comparison = {
+        "version": "u",
+        "rows": 2000,
+        "positives": 300,
+        "metrics": {"roc_auc": {**difference, "verdict": "better"}},
+        "verdict": "better",
+        "resamples": 400,
+        "seed": 0,
+    }
     served.gold.ask_training([first, second, third])
     found = {"model_version": "v", "promoted": True, "metrics": metrics, "comparison": comparison}
     served.gold.note_training(
@@ -107,6 +119,32 @@ async def test_jobs_are_listed_with_what_came_of_them(served: Served) -> None:
     assert jobs[1]["request"]["request_id"] == "first"
     assert (jobs[2]["error"], jobs[2]["field"], jobs[2]["hint"]) == ("too few rows", "start", "more")
     assert len((await served.ask("GET", "jobs?limit=1", 200))["jobs"]) == 1
+
+
+async def test_a_caller_finds_all_that_a_model_can_be_made_of(served: Served) -> None:
+    table = await served.ask("GET", "features", 200, headers={})
+    by_tier = {each["tier"]: {feature["name"] for feature in each["features"]} for each in table["tiers"]}
+    assert list(by_tier) == ["pre-crash", "at-scene", "report"]
+    assert by_tier["pre-crash"] | by_tier["at-scene"] == {feature.name for feature in chosen("at-scene")}
+    refused = {each["column"]: each["why"] for each in table["refused"]}
+    assert "outcome" in refused["injuries_total"]
+    assert not refused.keys() & set().union(*by_tier.values())
+
+    algorithms = (await served.ask("GET", "algorithms", 200, headers={}))["algorithms"]
+    assert {each["name"] for each in algorithms} == set(ALGORITHMS)
+    for algorithm in algorithms:
+        defaults = {each["name"]: each["default"] for each in algorithm["hyperparameters"]}
+        body = {"algorithm": algorithm["name"], "hyperparameters": defaults}
+        await served.ask("POST", "train", 202, body)
+    # Each bound is where the service itself begins to refuse.
+    for algorithm in algorithms:
+        for each in algorithm["hyperparameters"]:
+            if each["maximum"] is None:
+                continue
+            beyond = each["maximum"] if each["without_maximum"] else each["maximum"] + 1
+            body = {"algorithm": algorithm["name"], "hyperparameters": {each["name"]: beyond}}
+            error = (await served.ask("POST", "train", 422, body))["error"]
+            assert error["field"] == f"hyperparameters.{each['name']}"
 
 
 async def test_a_wrong_request_is_refused_by_field(served: Served) -> None:
