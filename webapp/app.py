@@ -79,6 +79,7 @@ def create_app(parts: Parts) -> FastAPI:
         api.gold.routes(gold, settings.api_token, may_write),
         api.minio.routes(parts.objects, Removal(parts.objects, parts.silver, models.registry), may_write),
         api.gold_schema.routes(gold),
+        api.reports.routes(gold, answers),
         api.runs.routes(gold),
         api.versions.routes(parts.silver),
         api.lineage.routes(gold),
