@@ -10,8 +10,8 @@ from webapp.components.aria import aria
 from webapp.components.text import NOTHING
 
 
-def table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]], *, label: str) -> Component:
-    """`rows` with the columns named by `columns` (name in the row: title); a value may be a component.
+def table(columns: Mapping[str, str | Component], rows: Sequence[Mapping[str, Any]], *, label: str) -> Component:
+    """`rows` with the columns named by `columns` (name in the row: title); titles and values may be components.
 
     `label` says to screen readers what the table holds.
     """
