@@ -8,7 +8,7 @@ from dash import Dash
 from dash.development.base_component import Component
 
 from webapp.ask import Ask
-from webapp.pages import login, sql
+from webapp.pages import forecast, login, sql
 
 
 @dataclass(frozen=True)
@@ -29,5 +29,6 @@ class Page:
 # In the order of the menu.
 PAGES: Final[tuple[Page, ...]] = (
     Page("/sql", "SQL", sql.layout, sql.callbacks, "Look", "sql"),
+    Page("/forecast", "Forecast", forecast.layout, forecast.callbacks, "Look", "forecast"),
     Page("/login", "Sign in", login.layout, login.callbacks),
 )
