@@ -1,22 +1,25 @@
 """The web process: one ASGI app that serves the pages and the REST API."""
 
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import dash
 import structlog
 from dash import Dash
+from dash.development.base_component import Component
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from streams.settings import Settings
 from webapp import api
-from webapp.ask import Ask
-from webapp.errors import handle_errors
+from webapp.ask import Ask, Refused
+from webapp.components.problem import problem
+from webapp.errors import Error, handle_errors
 from webapp.live import Live
 from webapp.measured import Measured, metrics
 from webapp.pages import home, reference
@@ -127,7 +130,7 @@ def _pages(app: FastAPI, settings: Settings, snapshots: Snapshots, ask: Ask) -> 
     links = []
     for path, title, group, icon, layout in (
         ("/", "Home", "", "home", partial(home.layout, settings)),
-        *((page.path, page.title, page.group, page.icon, partial(page.layout, ask)) for page in PAGES),
+        *((page.path, page.title, page.group, page.icon, partial(_draw, page.layout, ask)) for page in PAGES),
         ("/docs", "API", "Service", "code", partial(reference.layout, app.openapi)),
     ):
         where = {"path_template": path} if "<" in path else {"path": path}
@@ -140,6 +143,22 @@ def _pages(app: FastAPI, settings: Settings, snapshots: Snapshots, ask: Ask) -> 
     for page in PAGES:
         page.callbacks(pages, ask)
     return pages
+
+
+async def _draw(layout: Callable[..., Any], ask: Ask, **choices: str) -> Component:
+    """The page, or why there is none: Dash alone would leave it empty."""
+    try:
+        drawn = layout(ask, **choices)
+        component: Component = await drawn if inspect.isawaitable(drawn) else drawn
+        return component
+    except Refused as refused:
+        return problem(refused)
+    except Exception:
+        log.exception("page failed", choices=choices)
+        error = Error(
+            code="internal", message="This page could not be drawn", hint="the log of the web process says why"
+        )
+        return problem(Refused(500, error))
 
 
 def _log_error(error: Exception) -> None:

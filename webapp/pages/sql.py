@@ -96,9 +96,7 @@ async def layout(ask: Ask, sql: str = "", view: str = "table", x: str = "", y: s
                                         searchable=True,
                                         **aria(label="Examples and saved questions"),
                                     ),
-                                    dmc.TextInput(
-                                        id="sql-name", placeholder="Name", maxLength=60, **aria(label="Name to save as")
-                                    ),
+                                    dmc.TextInput(id="sql-name", placeholder="Name", **aria(label="Name to save as")),
                                     dmc.Button("Save", id="sql-save", variant="default"),
                                 ],
                                 className="sql-tools",
