@@ -8,7 +8,7 @@ from dash import Dash
 from dash.development.base_component import Component
 
 from webapp.ask import Ask
-from webapp.pages import forecast, login, sql
+from webapp.pages import fetch, forecast, login, run, schedules, sql
 
 
 @dataclass(frozen=True)
@@ -30,5 +30,8 @@ class Page:
 PAGES: Final[tuple[Page, ...]] = (
     Page("/sql", "SQL", sql.layout, sql.callbacks, "Look", "sql"),
     Page("/forecast", "Forecast", forecast.layout, forecast.callbacks, "Look", "forecast"),
+    Page("/fetch", "Data fetcher", fetch.layout, fetch.callbacks, "Data", "fetch"),
+    Page("/schedules", "Scheduler", schedules.layout, schedules.callbacks, "Data", "clock"),
+    Page("/runs/<run_id>", "Run", run.layout, run.callbacks),
     Page("/login", "Sign in", login.layout, login.callbacks),
 )
