@@ -246,6 +246,7 @@ def _chart(past: list[dict[str, Any]], ahead: list[dict[str, Any]], measure: str
         "<br>95 %: %{customdata[2]:,} to %{customdata[3]:,}<extra></extra>",
     )
     plot.update_layout(hovermode="closest", **kept(f"{measure} {beat}"))
+    plot.update_xaxes(range=[(past or ahead)[0]["day"], days[-1]])
     plot.update_yaxes(rangemode="tozero")
     where = "the whole city" if beat == CITY else f"beat {beat}"
     return figure(
