@@ -86,6 +86,8 @@ def create_app(parts: Parts) -> FastAPI:
         api.runs.routes(gold),
         api.versions.routes(parts.silver),
         api.lineage.routes(gold),
+        api.map.routes(gold, answers),
+        api.crash.routes(gold, parts.objects, models),
         api.dead_letters.routes(gold, parts.republish, emit, may_write),
         api.schedule.routes(gold, emit, may_write),
         api.forecast.routes(gold, answers),

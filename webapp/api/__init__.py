@@ -2,6 +2,7 @@
 
 from webapp.api import (
     audit,
+    crash,
     dead_letters,
     events,
     explore,
@@ -12,6 +13,7 @@ from webapp.api import (
     gold_schema,
     health,
     lineage,
+    map,
     minio,
     model,
     predict,
@@ -29,6 +31,7 @@ from webapp.api import (
 
 __all__ = [
     "audit",
+    "crash",
     "dead_letters",
     "events",
     "explore",
@@ -39,6 +42,7 @@ __all__ = [
     "gold_schema",
     "health",
     "lineage",
+    "map",
     "minio",
     "model",
     "predict",

@@ -1,0 +1,16 @@
+-- Hexagons with their crashes; what has no coordinates is in the row without q and r.
+select
+    q, r,
+    $lat0 + r * $size * sqrt(3) / 2 / $lat_m as latitude,
+    $lng0 + (q + r / 2) * $size / $lng_m as longitude,
+    count(*) as crashes,
+    count(*) filter (where injury) as injuries,
+    count(*) filter (where injury_severe) as severe,
+    count(*) filter (where injuries_fatal >= 1) as fatal,
+    count(injury) as known,
+    injuries / nullif(known, 0) as injury_share,
+    avg(probability) as risk
+from placed
+left join (select crash_record_id, probability from scores where target = 'injury') using (crash_record_id)
+group by q, r
+order by q is null, crashes desc, q, r
