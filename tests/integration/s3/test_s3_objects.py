@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -188,3 +189,27 @@ async def test_wrong_credentials_name_the_settings(store: Store, bucket: str) ->
 
 async def test_ping(objects: S3Objects) -> None:
     await objects.ping()
+
+
+async def test_a_folder_is_listed_part_by_part(objects: S3Objects, bucket: str) -> None:
+    for key in ("tree/a/1", "tree/a/2", "tree/b/c/3", "tree/x", "tree/y"):
+        await objects.put(bucket, key, b"body")
+    folders, found, after = [], [], None
+    for _ in range(4):
+        part = await objects.folder(bucket, "tree/", after=after, limit=1)
+        assert len(part.folders) + len(part.objects) == 1
+        folders, found, after = folders + part.folders, found + part.objects, part.after
+    assert (folders, [one.key for one in found], after) == (["tree/a/", "tree/b/"], ["tree/x", "tree/y"], None)
+    assert found[0].size == 4
+    assert (await objects.folder(bucket, "no/such/", after=None, limit=1)).objects == []
+
+
+async def test_a_body_is_streamed_and_can_be_left(objects: S3Objects, bucket: str) -> None:
+    body = os.urandom(3 * 2**20)
+    await objects.put(bucket, "streamed", body)
+    assert b"".join([piece async for piece in objects.stream(bucket, "streamed")]) == body
+    for _ in range(40):  # more than there are connections
+        async with aclosing(objects.stream(bucket, "streamed")) as pieces:
+            assert body.startswith(await anext(pieces))
+    with pytest.raises(ObjectMissing):
+        await anext(objects.stream(bucket, "no-such"))
