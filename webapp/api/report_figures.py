@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from streams.storage.gold.client import GoldClient
+from webapp.components.text import moment, plural
 from webapp.errors import ApiError
 from webapp.queries import rows
 
@@ -179,6 +180,8 @@ class Report(BaseModel):
     notes: Notes
     runs: list[Run] = Field(description="the last ones that changed the copy, failed or go on; newest first")
     audit: Audit | None = Field(description="the last one")
+    remarks: list[str] = Field(description="what a reader should know before relying on the figures")
+    definitions: dict[str, str] = Field(description="how the figures are made")
 
 
 async def report(gold: GoldClient, first: date | None, last: date | None) -> Report:
@@ -213,7 +216,7 @@ async def report(gold: GoldClient, first: date | None, last: date | None) -> Rep
         hours,
         types,
         places,
-        (notes,),
+        (noted,),
         runs,
         audits,
     ) = await asyncio.gather(
@@ -227,6 +230,8 @@ async def report(gold: GoldClient, first: date | None, last: date | None) -> Rep
         last_runs(gold),
         rows(gold, "report_audits", limit=1),
     )
+    notes = Notes.model_validate(noted)
+    audit = Audit.model_validate(audits[0]) if audits else None
     return Report.model_validate(
         {
             "first": first,
@@ -244,7 +249,9 @@ async def report(gold: GoldClient, first: date | None, last: date | None) -> Rep
             "places": places,
             "notes": notes,
             "runs": runs,
-            "audit": audits[0] if audits else None,
+            "audit": audit,
+            "remarks": remarks(notes, audit),
+            "definitions": DEFINITIONS,
         }
     )
 
@@ -258,6 +265,58 @@ async def last_runs(gold: GoldClient) -> list[dict[str, Any]]:
 def changed(now: int, before: int | None) -> float | None:
     """The change against the year before as a share of it; null where there is nothing to compare with."""
     return (now - before) / before if before else None
+
+
+def remarks(notes: Notes, audit: Audit | None) -> list[str]:
+    """What a reader should know before relying on the figures, a sentence or two each."""
+    whole = max(1, notes.crashes)
+    lines = [
+        f"Of {notes.crashes:,} crashes the outcome of {notes.outcome_unknown:,} ({notes.outcome_unknown / whole:.1%}) "
+        "is not known yet: rows on people come after their crash. They count as crashes, and in no figure of injuries.",
+    ]
+    if notes.lag_median is not None and notes.lag_95 is not None:
+        lines.append(
+            f"Half of the crashes were known to the police within {_hours(notes.lag_median)}, 95 % within "
+            f"{_hours(notes.lag_95)}: the newest days will still grow."
+        )
+    lines.append(
+        f"{notes.place_unknown:,} ({notes.place_unknown / whole:.1%}) have no usable place and stand in no cell; the "
+        f"time of {notes.time_estimated:,} ({notes.time_estimated / whole:.1%}) is the police's estimate; "
+        f"{notes.flagged:,} ({notes.flagged / whole:.1%}) have a value that cannot be, set to null and flagged."
+    )
+    if notes.drifts:
+        lines.append(f"The portal has changed {plural(notes.drifts, 'column')} since this service was made.")
+    lines.append(_verdict(audit))
+    return lines
+
+
+def _verdict(audit: Audit | None) -> str:
+    """What the last audit says of the copy as a whole."""
+    if audit is None:
+        return "The copy was not yet compared with the portal by an audit."
+    if audit.agree is None:
+        return f"An audit ({audit.run_id}) is under way."
+    when = moment(audit.audited_at or audit.requested_at)
+    if audit.agree:
+        return (
+            f"The last audit ({when}) found the copy equal to the portal: {audit.portal:,} rows in "
+            f"{plural(audit.months, 'month')}."
+        )
+    return (
+        f"The last audit ({when}) compared {audit.portal:,} rows of the portal with {audit.ours:,} of the copy: "
+        f"{audit.missing:,} missing, {audit.gone:,} gone, {audit.moved:,} moved. What was missing is fetched, "
+        "what is gone leaves the copy."
+    )
+
+
+def _hours(hours: float) -> str:
+    return (
+        f"{round(hours * 60)} minutes"
+        if hours < 1.5
+        else f"{hours:.0f} hours"
+        if hours < 72
+        else f"{hours / 24:.0f} days"
+    )
 
 
 def _span(first: date, last: date) -> dict[str, str]:

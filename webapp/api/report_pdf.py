@@ -7,8 +7,8 @@ from typing import Final
 
 from fpdf import FPDF, FontFace
 
-from webapp.api.report_figures import DEFINITIONS, TOTALS, Outcomes, Report, changed
-from webapp.components.text import CHICAGO, clock, day, duration, moment, plural, short_day
+from webapp.api.report_figures import TOTALS, Outcomes, Report, changed
+from webapp.components.text import CHICAGO, clock, day, duration, moment, short_day
 
 FONT: Final = "Helvetica"  # every reader has it
 MARGIN: Final = 16.0  # mm
@@ -40,7 +40,7 @@ def report_pdf(report: Report) -> bytes:
     pdf.add_page()
     _quality(pdf, report)
     _runs(pdf, report)
-    _definitions(pdf)
+    _definitions(pdf, report)
     return bytes(pdf.output())
 
 
@@ -263,7 +263,7 @@ def _types_and_places(pdf: _Document, report: Report) -> None:
 
 def _quality(pdf: _Document, report: Report) -> None:
     pdf.title_line("What to know of the data")
-    for line in quality_notes(report):
+    for line in report.remarks:
         pdf.pen(8)
         pdf.set_x(MARGIN)
         pdf.cell(3.5, 4.3, "\x95".encode("latin-1").decode("cp1252"))
@@ -300,59 +300,15 @@ def _runs(pdf: _Document, report: Report) -> None:
     pdf.set_xy(MARGIN, pdf.y + GAP)
 
 
-def _definitions(pdf: _Document) -> None:
+def _definitions(pdf: _Document, report: Report) -> None:
     pdf.title_line("How the figures are made")
-    for word, meaning in DEFINITIONS.items():
+    for word, meaning in report.definitions.items():
         pdf.set_x(MARGIN)
         pdf.pen(8, style="B")
         pdf.cell(42, 4.3, word)
         pdf.pen(8, DIM)
         pdf.multi_cell(pdf.epw - 42, 4.3, meaning, align="L", new_x="LMARGIN", new_y="NEXT")
         pdf.set_y(pdf.y + 1)
-
-
-def quality_notes(report: Report) -> list[str]:
-    """What a reader should know before relying on the figures, a sentence or two each."""
-    notes = report.notes
-    whole = max(1, notes.crashes)
-    lines = [
-        f"Of {notes.crashes:,} crashes the outcome of {notes.outcome_unknown:,} ({notes.outcome_unknown / whole:.1%}) is "
-        "not known yet: rows on people come after their crash. They count as crashes, and in no figure of injuries.",
-    ]
-    if notes.lag_median is not None and notes.lag_95 is not None:
-        lines.append(
-            f"Half of the crashes were known to the police within {_hours(notes.lag_median)}, 95 % within "
-            f"{_hours(notes.lag_95)}: the newest days will still grow."
-        )
-    lines.append(
-        f"{notes.place_unknown:,} ({notes.place_unknown / whole:.1%}) have no usable place and stand in no cell; the "
-        f"time of {notes.time_estimated:,} ({notes.time_estimated / whole:.1%}) is the police's estimate; "
-        f"{notes.flagged:,} ({notes.flagged / whole:.1%}) have a value that cannot be, set to null and flagged."
-    )
-    if notes.drifts:
-        lines.append(f"The portal has changed {plural(notes.drifts, 'column')} since this service was made.")
-    lines.append(verdict(report))
-    return lines
-
-
-def verdict(report: Report) -> str:
-    """What the last audit says of the copy as a whole."""
-    audit = report.audit
-    if audit is None:
-        return "The copy was not yet compared with the portal by an audit."
-    if audit.agree is None:
-        return f"An audit ({audit.run_id}) is under way."
-    when = moment(audit.audited_at or audit.requested_at)
-    if audit.agree:
-        return (
-            f"The last audit ({when}) found the copy equal to the portal: {audit.portal:,} rows in "
-            f"{plural(audit.months, 'month')}."
-        )
-    return (
-        f"The last audit ({when}) compared {audit.portal:,} rows of the portal with {audit.ours:,} of the copy: "
-        f"{audit.missing:,} missing, {audit.gone:,} gone, {audit.moved:,} moved. What was missing is fetched, "
-        "what is gone leaves the copy."
-    )
 
 
 def _table(
@@ -441,16 +397,6 @@ def _period(first: date, last: date) -> str:
         return day(first)
     year = "" if first.year == last.year else f", {first:%Y}"
     return f"{short_day(first)}{year} – {short_day(last)}, {last:%Y}"
-
-
-def _hours(hours: float) -> str:
-    return (
-        f"{round(hours * 60)} minutes"
-        if hours < 1.5
-        else f"{hours:.0f} hours"
-        if hours < 72
-        else f"{hours / 24:.0f} days"
-    )
 
 
 def _local(utc: datetime) -> str:

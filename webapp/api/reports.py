@@ -202,8 +202,8 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
     ) -> Response:
         """Data quality by crash month and column: rows, values that are there, and those set to null with a flag.
 
-        `unparsable` is text that is no value of the column's type, `impossible` a value that the column cannot have. What
-        is neither there nor flagged was blank, or said that nothing is known. Without days, the last 12 months.
+        `unparsable` is text that is no value of the column's type, `impossible` a value that the column cannot have.
+        What is neither there nor flagged was blank, or said that nothing is known. Without days, the last 12 months.
         """
         _check(first, last)
         if first is None or last is None:
