@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from click.testing import CliRunner, Result
+
+from streams.cli import main
 from streams.errors import GoldUnavailable
 from streams.local.services import Services, services_file
 from streams.storage.gold.client import GoldClient
@@ -36,6 +39,16 @@ def crash_stream(*arguments: str, cwd: Path, seconds: float = 240, **settings: s
         timeout=seconds,
         check=False,
     )
+
+
+def command(*arguments: str, cwd: Path, **settings: str) -> Result:
+    """Run a command to its end in this process: a second sooner, where a process of its own is not what is asked about.
+
+    What would be a traceback is raised.
+    """
+    only_these = {name: None for name in os.environ if name.startswith("CRASH_")} | environment(**settings)
+    with chdir(cwd):
+        return CliRunner().invoke(main, arguments, env=only_these, catch_exceptions=False)
 
 
 def up_once(data_dir: Path, *arguments: str, **settings: str) -> str:
@@ -111,11 +124,24 @@ class Running:
 
     def kill(self, part: str) -> None:
         """kill -9 a part; its supervisor starts it again."""
+        os.kill(self._pid(part), signal.SIGKILL)
+
+    @contextmanager
+    def halted(self, part: str) -> Iterator[None]:
+        """A part stands still meanwhile, neither dead nor answering."""
+        pid = self._pid(part)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def _pid(self, part: str) -> int:
         pid_file = self.data_dir / "logs" / f"{part}.pid"
         deadline = time.monotonic() + 60
         while not pid_file.exists() and time.monotonic() < deadline:
             time.sleep(0.05)  # it is being started again
-        os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+        return int(pid_file.read_text().split()[0])
 
     @contextmanager
     def second_worker(self) -> Iterator["SecondWorker"]:
@@ -153,11 +179,13 @@ class Running:
 
     def wait_until(self, sql: str, seconds: float = 180, **parameters: object) -> None:
         """Wait until a question to Gold is answered with true."""
-        deadline = time.monotonic() + seconds
+        pause, deadline = 0.05, time.monotonic() + seconds
         while time.monotonic() < deadline:
             assert self.process.poll() is None, f"it ended by itself:\n{self.output}\n{logs(self.data_dir)}"
             rows = self.ask(sql, **parameters)
             if rows and next(iter(rows[0].values())):
                 return
-            time.sleep(0.1)  # Gold has no way to call us
+            # Gold has no way to call us. What takes long is not to take longer for being asked about.
+            pause = min(1.1 * pause, 0.5)
+            time.sleep(pause)
         raise AssertionError(f"not true within {seconds} s: {sql}\n{self.output}\n{logs(self.data_dir)}")

@@ -14,14 +14,22 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from streams.storage.objects import S3Objects
-from tests.e2e.running import Running, crash_stream
+from tests.e2e.running import Running, command, crash_stream
 
 SOME_CRASHES = ("--portal", "simulated", "--portal-crashes", "300")
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with Running(tmp_path_factory.mktemp("service") / "data", *SOME_CRASHES, since="all") as running:
+def taken() -> Iterator[int]:
+    """A port that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def service(taken: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    data_dir = tmp_path_factory.mktemp("service") / "data"
+    with Running(data_dir, *SOME_CRASHES, since="all", web_port=str(taken)) as running:
         running.wait_until("select count(*) > 0 from runs where status = 'complete'")
         yield running
 
@@ -104,12 +112,12 @@ def test_a_letter_whose_cause_is_mended_is_replayed_and_its_run_heals(service: R
     shown = crash_stream("dead-letters", "list", "--run", "lost", *data_dir, cwd=service.data_dir.parent)
     assert name in shown.stdout
     assert "ObjectMissing" in shown.stdout
-    done = crash_stream("dead-letters", "replay", name, *data_dir, cwd=service.data_dir.parent)
-    assert (done.returncode, done.stdout) == (0, "published again: 1\n"), done.stderr
+    done = command("dead-letters", "replay", name, *data_dir, cwd=service.data_dir.parent)
+    assert (done.exit_code, done.stdout) == (0, "published again: 1\n"), done.stderr
     service.wait_until("select count(*) = 1 from dead_letters where run_id = 'lost' and replayed_at > failed_at")
     service.wait_until("select count(*) = 1 from runs where run_id = 'lost' and failures = 0")
-    unknown = crash_stream("dead-letters", "replay", "crash-pages/0/99999", *data_dir, cwd=service.data_dir.parent)
-    assert unknown.returncode == 1
+    unknown = command("dead-letters", "replay", "crash-pages/0/99999", *data_dir, cwd=service.data_dir.parent)
+    assert unknown.exit_code == 1
     assert "there is no dead letter crash-pages/0/99999" in unknown.stderr
 
 
@@ -119,8 +127,8 @@ def test_a_row_is_traced_on_the_command_line_and_one_that_is_not_there_is_named(
     found = crash_stream(*arguments, str(row["crash_unit_id"]), cwd=service.data_dir.parent)
     assert [line.split()[0] for line in found.stdout.splitlines()][:5] == ["gold", "silver", "bronze", "portal", "run"]
     assert "/resource/" in found.stdout
-    missing = crash_stream(*arguments, "0", cwd=service.data_dir.parent)
-    assert missing.returncode == 1
+    missing = command(*arguments, "0", cwd=service.data_dir.parent)
+    assert missing.exit_code == 1
     assert "no row of vehicles whose crash_unit_id is 0" in missing.stderr
 
 
@@ -137,10 +145,9 @@ def test_a_row_is_traced_on_the_command_line_and_one_that_is_not_there_is_named(
 def test_a_wrong_backfill_is_refused_on_the_command_line(
     service: Running, arguments: tuple[str, ...], says: str
 ) -> None:
-    done = crash_stream("backfill", "--data-dir", str(service.data_dir), *arguments, cwd=service.data_dir.parent)
-    assert done.returncode != 0
+    done = command("backfill", "--data-dir", str(service.data_dir), *arguments, cwd=service.data_dir.parent)
+    assert done.exit_code != 0
     assert says in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_a_wrong_column_is_named(service: Running) -> None:
@@ -151,22 +158,28 @@ def test_a_wrong_column_is_named(service: Running) -> None:
     assert "colour" in json.load(refused.value)["error"]["message"]
 
 
+def test_a_port_that_is_taken_is_given_way_to(service: Running, taken: int) -> None:
+    assert service.services.web_port != taken
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.services.web_port}/") as answer:
+        assert answer.status == 200
+
+
 def test_status_and_doctor_find_all_well(service: Running) -> None:
-    for command in ("status", "doctor"):
-        done = crash_stream(command, "--data-dir", str(service.data_dir), cwd=service.data_dir.parent)
+    for name in ("status", "doctor"):
+        done = crash_stream(name, "--data-dir", str(service.data_dir), cwd=service.data_dir.parent)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "broker" in done.stdout
 
 
 def test_a_second_up_on_the_same_data_is_refused(service: Running) -> None:
-    done = crash_stream("up", "--data-dir", str(service.data_dir), *SOME_CRASHES, cwd=service.data_dir.parent)
-    assert done.returncode == 1
+    done = command("up", "--data-dir", str(service.data_dir), *SOME_CRASHES, cwd=service.data_dir.parent)
+    assert done.exit_code == 1
     assert f"already running on {service.data_dir}" in done.stderr
 
 
 def test_doctor_says_what_to_do_when_nothing_runs(tmp_path: Path) -> None:
-    done = crash_stream("doctor", cwd=tmp_path, portal_url="http://127.0.0.1:1")
-    assert done.returncode == 1
+    done = command("doctor", cwd=tmp_path, portal_url="http://127.0.0.1:1")
+    assert done.exit_code == 1
     assert "CRASH_KAFKA_BOOTSTRAP" in done.stdout
     assert "CRASH_PORTAL_URL" in done.stdout
 
@@ -180,8 +193,8 @@ def test_doctor_says_what_to_do_when_nothing_runs(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line(tmp_path: Path, settings: dict[str, str], says: str) -> None:
-    done = crash_stream("up", cwd=tmp_path, **settings)
-    assert done.returncode == 1
+    done = command("up", cwd=tmp_path, **settings)
+    assert done.exit_code == 1
     (line,) = done.stderr.strip().splitlines()
     assert says in line
 
@@ -194,22 +207,13 @@ def test_an_unwritable_data_directory_is_named() -> None:
     assert "--data-dir" in done.stderr
 
 
-def test_ports_that_are_taken_are_given_way_to(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        done = crash_stream(
-            "up", "--once", "--data-dir", str(tmp_path / "data"), *SOME_CRASHES, cwd=tmp_path, web_port=str(port)
-        )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_a_portal_that_is_not_there_holds_its_run_and_stops_nothing_else(tmp_path: Path) -> None:
     with Running(tmp_path / "data", "--portal", "http://127.0.0.1:1") as service:
         service.wait_ready()
         deadline = time.monotonic() + 60
         while True:
-            done = crash_stream("doctor", "--data-dir", str(service.data_dir), cwd=tmp_path)
-            assert done.returncode == 1
+            done = command("doctor", "--data-dir", str(service.data_dir), cwd=tmp_path)
+            assert done.exit_code == 1
             # Neither worker nor trainer serves what `up` could see ready: they may yet be joining their groups.
             if "1 of 7" in done.stdout or time.monotonic() > deadline:
                 break
