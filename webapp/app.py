@@ -70,11 +70,13 @@ def create_app(parts: Parts) -> FastAPI:
     settings, gold, emit, models = parts.settings, parts.gold, parts.emit, parts.models
     may_write = writer(settings)
     answers = Answers(gold)
+    snapshots = Snapshots(gold, parts.health)
     for router in (
         api.session.routes(settings),
         api.events.routes(Live(settings.broker)),
         api.health.routes(parts.health),
         api.explore.routes(gold, answers),
+        api.flow.routes(gold, snapshots),
         api.fetch.routes(emit, may_write),
         api.preview.routes(parts.portal, gold, settings.page_rows),
         api.schema.routes(parts.portal),
@@ -105,7 +107,7 @@ def create_app(parts: Parts) -> FastAPI:
         # Or else Dash would answer it with a page and status 200.
         raise HTTPException(404, "there is no such route")
 
-    pages = _pages(app, settings, Snapshots(gold, parts.health), Ask(app))
+    pages = _pages(app, settings, snapshots, Ask(app))
     app.add_route("/metrics", metrics)
     app.add_middleware(Measured)
     app.add_middleware(Rates, settings=settings)

@@ -16,12 +16,14 @@ LAST_RUNS: Final = 6
 
 @dataclass(frozen=True)
 class GoldView:
-    """What Gold says; `days` and `runs` are empty where there is nothing yet."""
+    """What Gold says; `days` and `runs` are empty where there is nothing yet, `stages` lacks those that did nothing."""
 
     totals: dict[str, Any]
     flow: dict[str, Any]
     days: list[dict[str, Any]]
     runs: list[dict[str, Any]]
+    stages: dict[str, dict[str, Any]]
+    attention: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,15 @@ class Snapshots:
 
     async def _view(self) -> GoldView | GoldError:
         try:
-            totals, flow, days, runs = await asyncio.gather(
+            totals, flow, days, runs, stages, matters = await asyncio.gather(
                 rows(self._gold, "totals"),
                 rows(self._gold, "flow"),
                 rows(self._gold, "crashes_per_day"),
-                rows(self._gold, "runs", limit=LAST_RUNS),
+                rows(self._gold, "last_runs", limit=LAST_RUNS),
+                rows(self._gold, "stages"),
+                rows(self._gold, "attention"),
             )
         except GoldError as error:
             return error
-        return GoldView(totals[0], flow[0], days, runs)
+        by_stage = {stage["stage"]: stage for stage in stages if stage["last_at"]}
+        return GoldView(totals[0], flow[0], days, runs, by_stage, matters[0])

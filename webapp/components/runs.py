@@ -1,9 +1,10 @@
 """The last runs, and how far each has come."""
 
 from typing import Any
+from urllib.parse import quote
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from webapp.components.aria import aria
@@ -24,20 +25,6 @@ def runs(last: list[dict[str, Any]]) -> Component:
     return html.Ul([_run(run) for run in last], className="runs")
 
 
-def dead_letters(count: int | None) -> Component:
-    """How many messages could not be processed."""
-    if not count:
-        return html.P("No dead letters", className="dead-letters none" if count == 0 else "dead-letters waiting")
-    return html.P(
-        [
-            html.Strong(plural(count, "dead letter")),
-            " could not be processed. ",
-            html.A("See why", href="/api/gold/peek?table=dead_letters"),
-        ],
-        className="dead-letters some",
-    )
-
-
 def _run(run: dict[str, Any]) -> Component:
     state = STATES.get(run["status"], "running")
     return html.Li(
@@ -51,7 +38,7 @@ def _run(run: dict[str, Any]) -> Component:
                 className="run-head",
             ),
             _bar(run),
-            html.Div([html.Span(_progress(run)), html.Span(_what(run), className="run-id")], className="run-foot"),
+            html.Div([html.Span(_progress(run)), _link(run)], className="run-foot"),
             *([html.P(_failure(run), className="run-error")] if run.get("failures") or run.get("error") else []),
         ],
         className="run",
@@ -108,8 +95,9 @@ def _progress(run: dict[str, Any]) -> str:
     return f"{number(fetched)} rows · {plural(run['crashes_changed'] or 0, 'crash change')}"
 
 
-def _what(run: dict[str, Any]) -> str:
-    return f"{run['kind'] or 'run'} · {run['run_id']}"
+def _link(run: dict[str, Any]) -> Component:
+    path = f"/runs/{quote(run['run_id'], safe='')}"
+    return dcc.Link(f"{run['kind'] or 'run'} · {run['run_id']}", href=path, className="run-id")
 
 
 def _failure(run: dict[str, Any]) -> str:

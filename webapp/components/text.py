@@ -57,6 +57,19 @@ def moment(utc: datetime | None) -> str:
     return f"{short_day(local)}, {clock(local)}"
 
 
+def ago(utc: datetime | None, now: datetime | None = None) -> str:
+    """How long ago a time of ours was: `just now`, `40 s ago`, `3 h ago`; the day, when it is longer ago."""
+    if utc is None:
+        return NOTHING
+    seconds = ((now or datetime.now(UTC)) - utc.replace(tzinfo=UTC)).total_seconds()
+    if seconds < 5:
+        return "just now"
+    for size, unit in ((60, "s"), (3600, "min"), (86_400, "h")):
+        if seconds < size:
+            return f"{seconds // (size // 60 if unit != 'h' else 3600):.0f} {unit} ago"
+    return f"on {moment(utc).split(',')[0]}"
+
+
 def plural(count: int, noun: str) -> str:
     """`1 page`, `2 pages`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

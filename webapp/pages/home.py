@@ -1,6 +1,7 @@
 """Home: the flow, what has passed each stage, how the parts are, and a first chart."""
 
 import hashlib
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -10,17 +11,20 @@ from plotly.utils import PlotlyJSONEncoder
 
 from streams.errors import GoldError
 from streams.settings import Settings
+from webapp.attention import attention as matters
 from webapp.components.aria import aria
+from webapp.components.attention import attention
 from webapp.components.flow import flow
 from webapp.components.health import health_cards
 from webapp.components.outcomes import outcomes
-from webapp.components.runs import dead_letters, runs
+from webapp.components.runs import runs
+from webapp.components.text import NOTHING, ago
 from webapp.components.totals import data_through, totals
 from webapp.snapshot import Snapshot, Snapshots
 
 REFRESH_MS: Final = 3000
 # The parts of the page that change, by the id of the element that holds them.
-SECTIONS: Final = ("notice", "through", "totals", "flow", "outcomes", "health", "runs", "dead-letters")
+SECTIONS: Final = ("notice", "attention", "through", "totals", "flow", "outcomes", "health", "runs", "polled")
 
 
 def layout(settings: Settings) -> Component:
@@ -40,6 +44,7 @@ def layout(settings: Settings) -> Component:
                 className="hero",
             ),
             html.Div(id="notice", role="status", **aria(live="polite")),
+            html.Div(attention(None), id="attention", className="attention"),
             html.Dl(totals({}), id="totals", className="totals"),
             _section("How the data flows", html.Div(flow({}, None, _host(settings)), id="flow"), "flow-section"),
             html.Div(
@@ -53,7 +58,7 @@ def layout(settings: Settings) -> Component:
             ),
             _section(
                 "Last runs",
-                [html.Div(id="runs", className="runs-list"), html.Div(dead_letters(None), id="dead-letters")],
+                [html.Div(id="runs", className="runs-list"), html.P(NOTHING, id="polled", className="polled")],
                 "runs-section",
             ),
             dcc.Interval(id="tick", interval=REFRESH_MS),
@@ -88,15 +93,16 @@ def render(snapshot: Snapshot, settings: Settings) -> dict[str, Any]:
     health = {"health": health_cards(snapshot.checks)}
     view = snapshot.gold
     if isinstance(view, GoldError):
-        return health | {"notice": _notice(view)}
+        return health | {"notice": _notice(view), "attention": attention(matters(snapshot.checks, None))}
     return health | {
         "notice": None,
+        "attention": attention(matters(snapshot.checks, view.attention)),
         "through": data_through(view.totals),
         "totals": totals(view.totals),
-        "flow": flow(view.flow, view.totals["crashes"], _host(settings)),
+        "flow": flow(view.flow, view.totals["crashes"], _host(settings), view.stages),
         "outcomes": outcomes(view.days),
         "runs": runs(view.runs),
-        "dead-letters": dead_letters(view.flow["dead_letters"]),
+        "polled": _polled(view.attention["polled_at"]),
     }
 
 
@@ -104,6 +110,11 @@ def _notice(error: GoldError) -> Component:
     what_to_do = error.hint or "start it: crash-stream gold"
     text = f"{error.message}. The figures below are as of when it last answered; {what_to_do}."
     return html.Div([html.Strong("Gold does not answer. "), text], className="notice")
+
+
+def _polled(at: datetime | None) -> list[Any]:
+    told = f"The portal was last asked for news {ago(at)}. " if at else "The portal was not asked for news yet. "
+    return [told, dcc.Link("All runs", href="/reports?section=runs")]
 
 
 def _section(title: str, children: Any, name: str) -> Component:
