@@ -8,7 +8,7 @@ from dash import Dash
 from dash.development.base_component import Component
 
 from webapp.ask import Ask
-from webapp.pages import fetch, forecast, login, run, schedules, sql
+from webapp.pages import fetch, forecast, login, model, run, schedules, sql, train
 
 
 @dataclass(frozen=True)
@@ -33,5 +33,7 @@ PAGES: Final[tuple[Page, ...]] = (
     Page("/fetch", "Data fetcher", fetch.layout, fetch.callbacks, "Data", "fetch"),
     Page("/schedules", "Scheduler", schedules.layout, schedules.callbacks, "Data", "clock"),
     Page("/runs/<run_id>", "Run", run.layout, run.callbacks),
+    Page("/train", "Train model", train.layout, train.callbacks, "Models", "train"),
+    Page("/models/<version>", "Model", model.layout, model.callbacks),
     Page("/login", "Sign in", login.layout, login.callbacks),
 )
