@@ -1,6 +1,6 @@
 """`/api/gold/…`: what is in Gold, a look at it, any question to it; to build it again, and to wipe it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -77,13 +77,16 @@ class RebuildProgress(BaseModel):
 
 
 class Wiped(BaseModel):
-    """Rows that were there, by table, and what follows."""
+    """Rows taken out by table, or with `dry_run` those that would be, and what that means."""
 
+    name: str = Field("gold", description="what `confirm` has to be")
     rows: dict[str, int]
+    deleted: bool
     lost: str
     heals: str
 
 
+WIPED: Final = ("crashes", "vehicles", "people", "scores")
 LOST: Final = (
     "Crashes, vehicles, people and their scores, until they are loaded again. Runs, dead letters, audits, schedules, "
     "trainings, forecasts and measurements stay: Silver could not give them again."
@@ -157,13 +160,20 @@ def routes(gold: GoldClient, token: str | None, may_write: Callable[..., None]) 
     @router.delete("/api/gold/wipe", dependencies=[Depends(may_write)], responses=refused)
     async def wipe(
         confirm: Annotated[str, Query(max_length=100, description="the word `gold`, typed out")] = "",
+        dry_run: Annotated[bool, Query(description="only say what would be taken out; needs no confirm")] = False,
     ) -> Wiped:
         """Take out every crash, vehicle, person and score. Not while Gold is being rebuilt: 503 then."""
+        if dry_run:
+            return _wiped((await gold.status())["rows"], deleted=False)
         if confirm != "gold":
             message = f"confirm: {confirm!r} is not 'gold'" if confirm else "confirm is missing"
             raise ApiError(422, "invalid-request", message, field="confirm", hint="add confirm=gold")
         rows = await gold.wipe(token)
         log.warning("Gold wiped", rows=rows)
-        return Wiped(rows=rows, lost=LOST, heals=HEALS)
+        return _wiped(rows, deleted=True)
 
     return router
+
+
+def _wiped(rows: Mapping[str, int], *, deleted: bool) -> Wiped:
+    return Wiped(rows={name: rows[name] for name in WIPED}, deleted=deleted, lost=LOST, heals=HEALS)

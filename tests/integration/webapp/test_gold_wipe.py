@@ -64,8 +64,10 @@ async def test_gold_is_rebuilt_wiped_and_rebuilt(session: aiohttp.ClientSession)
             error = (await ask(session, "DELETE", f"wipe{confirm}", 422, headers=BEARER))["error"]
             assert (error["field"], error["hint"]) == ("confirm", "add confirm=gold")
         assert await crashes(session) == 2
+        counted = await ask(session, "DELETE", "wipe?dry_run=true", headers=BEARER)
+        assert (counted["rows"]["crashes"], counted["deleted"], await crashes(session)) == (2, False, 2)
         wiped = await ask(session, "DELETE", "wipe?confirm=gold", headers=BEARER)
-        assert (wiped["rows"]["crashes"], wiped["rows"]["applied"]) == (2, 1), again
+        assert wiped == counted | {"deleted": True}, again
         assert wiped["lost"]
         assert wiped["heals"]
         assert await crashes(session) == 0
