@@ -1,14 +1,14 @@
-"""The SQL behind every figure: one file a figure under `sql/`, read once."""
+"""The SQL behind every figure: one file a figure under `sql/` or a folder of it, read once."""
 
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 from streams.storage.gold.client import GoldClient
 
+_FOLDER: Final = Path(__file__).parent / "sql"
 SQL: Final = {
-    file.name.removesuffix(".sql"): file.read_text(encoding="utf-8")
-    for file in files("webapp").joinpath("sql").iterdir()
-    if file.name.endswith(".sql")
+    file.relative_to(_FOLDER).with_suffix("").as_posix(): file.read_text(encoding="utf-8")
+    for file in _FOLDER.rglob("*.sql")
 }
 
 
