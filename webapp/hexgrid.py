@@ -1,8 +1,8 @@
 """Hexagons over the city, as `sql/map_found.sql` counts crashes by them.
 
 They stand on a corner, side by side from west to east; `q` counts them eastwards, `r` the rows northwards, of which
-each is half a hexagon farther east. Places are in metres from `ORIGIN`, on a cylinder that is true to length there:
-from one end of the city to the other that is wrong by less than half a hundredth.
+each is half a hexagon farther east. Places are in metres east and north of `ORIGIN`, on a cylinder that is true to
+length there: from one end of the city to the other that is wrong by less than half a hundredth.
 """
 
 from math import cos, radians, sqrt
@@ -16,19 +16,42 @@ LONGITUDE_METRES: Final = LATITUDE_METRES * cos(radians(ORIGIN[0]))
 # What the SQL needs to know of it.
 PARAMETERS: Final = {"lat0": ORIGIN[0], "lng0": ORIGIN[1], "lat_m": LATITUDE_METRES, "lng_m": LONGITUDE_METRES}
 
-_CORNERS: Final = ((0, 2), (1, 1), (1, -1), (0, -2), (-1, -1), (-1, 1))  # in halves of a size, and of a third of a row
+_CORNERS: Final = (
+    (0, 2),
+    (1, 1),
+    (1, -1),
+    (0, -2),
+    (-1, -1),
+    (-1, 1),
+)  # in halves of a size; northwards by root 3 less
+
+# Chicago's addresses count from State and Madison Street, 800 a mile.
+_STATE_AND_MADISON: Final = (41.88197, -87.62781)
+_NUMBERS_A_METRE: Final = 800 / 1609.344
+
+
+def metres(latitude: float, longitude: float) -> tuple[float, float]:
+    """A place in metres east and north of the origin."""
+    return (longitude - ORIGIN[1]) * LONGITUDE_METRES, (latitude - ORIGIN[0]) * LATITUDE_METRES
 
 
 def middle(q: int, r: int, size: int) -> tuple[float, float]:
-    """Latitude and longitude of a hexagon's middle."""
-    x, y = size * (q + r / 2), size * r * sqrt(3) / 2
-    return ORIGIN[0] + y / LATITUDE_METRES, ORIGIN[1] + x / LONGITUDE_METRES
+    """The middle of a hexagon, in metres east and north."""
+    return size * (q + r / 2), size * r * sqrt(3) / 2
 
 
 def corners(q: int, r: int, size: int) -> list[tuple[float, float]]:
-    """Its six corners, clockwise from the north, as longitude and latitude."""
-    latitude, longitude = middle(q, r, size)
-    return [
-        (longitude + east * size / 2 / LONGITUDE_METRES, latitude + north * size / sqrt(12) / LATITUDE_METRES)
-        for east, north in _CORNERS
-    ]
+    """Its six corners, clockwise from the north."""
+    x, y = middle(q, r, size)
+    return [(x + east * size / 2, y + north * size / sqrt(12)) for east, north in _CORNERS]
+
+
+def address(latitude: float, longitude: float) -> str:
+    """About where a place is in the grid of Chicago's addresses, such as `2400 N, 800 W`."""
+    north = (latitude - _STATE_AND_MADISON[0]) * LATITUDE_METRES * _NUMBERS_A_METRE
+    east = (longitude - _STATE_AND_MADISON[1]) * LONGITUDE_METRES * _NUMBERS_A_METRE
+    return f"{_hundreds(north)} {'N' if north >= 0 else 'S'}, {_hundreds(east)} {'E' if east >= 0 else 'W'}"
+
+
+def _hundreds(numbers: float) -> int:
+    return abs(round(numbers / 100)) * 100

@@ -111,6 +111,8 @@ def filters(
     }
 
 
+_ALL: Final = filters()
+
 Filters = Annotated[dict[str, object], Depends(filters)]
 
 
@@ -168,6 +170,13 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
         sql = SQL["map_found"] + SQL["map_crashes"]
         # One more than asked for says whether there are more.
         answer = await gold.query(sql, limit=limit, parameters={**parameters, "limit": limit + 1})
+        return await as_response(answer, wanted(request, form))
+
+    @router.get("/outline", responses={200: {"description": "The hexagons", "model": Rows, "content": others}})
+    async def outline(request: Request, size: Size = DEFAULT_SIZE, form: Shape = None) -> Response:
+        """The hexagons in which there ever was a crash: the shape of the city."""
+        sql = SQL["map_found"] + SQL["map_outline"]
+        answer = await gold.query(sql, limit=_MOST_HEXAGONS, parameters={**_ALL, "size": size})
         return await as_response(answer, wanted(request, form))
 
     @router.get("/types", responses={200: {"description": "The types", "model": Rows, "content": others}})

@@ -8,7 +8,21 @@ from dash import Dash
 from dash.development.base_component import Component
 
 from webapp.ask import Ask
-from webapp.pages import city_map, crash, data, fetch, forecast, login, model, predict, reports, run, schedules, sql, train
+from webapp.pages import (
+    city_map,
+    crash,
+    data,
+    fetch,
+    forecast,
+    login,
+    model,
+    predict,
+    reports,
+    run,
+    schedules,
+    sql,
+    train,
+)
 
 
 @dataclass(frozen=True)
