@@ -93,7 +93,7 @@ def value_in_words(feature: str, value: str | None) -> str:
         return "not known"
     known = _FEATURES.get(feature)
     if known is None or known.kind == "category":
-        return value if len(value) <= 3 else value.capitalize()
+        return category_in_words(value)
     if known.kind == "flag":
         return "yes" if value == "true" else "no"
     amount = float(value)
@@ -104,6 +104,11 @@ def value_in_words(feature: str, value: str | None) -> str:
     if feature == "hour":
         return f"{int(amount) % 12 or 12} {'AM' if amount < 12 else 'PM'}"
     return " ".join([f"{amount:,.4g}", *([_UNITS[feature]] if feature in _UNITS else [])])
+
+
+def category_in_words(value: str) -> str:
+    """A published category, which is in capitals: `Darkness, lighted road`; short ones are codes, and stay."""
+    return value if len(value) <= 3 else value.capitalize().replace("(suv)", "(SUV)")
 
 
 def feature_in_words(feature: str) -> str:
