@@ -15,8 +15,8 @@ SCALE: Final = "Cividis"
 SANS: Final = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 
 
-def figure(plot: go.Figure, *, id: str, label: str, height: int = 320) -> Component:
-    """`plot` at a fixed height, so that nothing jumps; `label` tells what it shows to whoever does not see it."""
+def dressed(plot: go.Figure, height: int = 320) -> go.Figure:
+    """`plot` in the look of the pages."""
     plot.update_layout(
         height=height,
         margin={"l": 48, "r": 12, "t": 12, "b": 40},
@@ -29,9 +29,14 @@ def figure(plot: go.Figure, *, id: str, label: str, height: int = 320) -> Compon
     )
     plot.update_xaxes(automargin=True)
     plot.update_yaxes(automargin=True)
+    return plot
+
+
+def figure(plot: go.Figure, *, id: str | dict[str, str], label: str, height: int = 320) -> Component:
+    """`plot` at a fixed height, so that nothing jumps; `label` tells what it shows to whoever does not see it."""
     graph = dcc.Graph(
         id=id,
-        figure=plot,
+        figure=dressed(plot, height),
         config={"displayModeBar": False, "responsive": True},
         style={"height": f"{height}px"},
     )

@@ -3,7 +3,7 @@ select
     period,
     injury_classification,
     sum(people)::bigint as people,
-    any_value(known) as known,
+    any_value(known)::bigint as known,
     sum(age * people) / any_value(known) as mean,
     min(age) filter (as_old >= 0.05 * known) as p5,
     min(age) filter (as_old >= 0.25 * known) as p25,
