@@ -3,6 +3,7 @@
 So what a page shows a program can have, too, and who may do what is said in one place.
 """
 
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import httpx
@@ -30,7 +31,9 @@ class Ask:
 
     def __init__(self, app: ASGIApp) -> None:
         transport = httpx.ASGITransport(app=app, client=(INSIDE, 0), raise_app_exceptions=False)
-        self._client = httpx.AsyncClient(transport=transport, base_url=f"http://{INSIDE}")
+        # A jar of its own would keep the session of whoever signs in, and send it for everybody.
+        none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self._client = httpx.AsyncClient(transport=transport, base_url=f"http://{INSIDE}", cookies=none)
 
     async def get(self, path: str, **query: Any) -> Any:
         """The JSON that `GET path` answers with; None leaves a parameter out."""
@@ -68,7 +71,7 @@ class Ask:
 
 
 def _session() -> dict[str, str]:
-    """The cookie of who is signed in. httpx would keep cookies of its own, and mix people up."""
+    """The cookie of who is signed in."""
     session = ctx.cookies.get(COOKIE)
     return {"Cookie": f"{COOKIE}={session}"} if session else {}
 
