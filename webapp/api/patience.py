@@ -11,13 +11,13 @@ SECONDS: Final = 12.0
 T = TypeVar("T")
 
 
-async def soon(asked: Awaitable[T], seconds: float = SECONDS) -> T:
+async def soon(asked: Awaitable[T]) -> T:
     """The portal's answer. Raises `PortalUnavailable` where it has not come by then."""
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(SECONDS):
             return await asked
     except TimeoutError:
         raise PortalUnavailable(
-            f"the portal did not answer within {seconds:g} s",
+            f"the portal did not answer within {SECONDS:g} s",
             hint="try again in a moment; GET /api/health says whether the portal can be reached",
         ) from None

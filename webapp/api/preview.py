@@ -110,7 +110,7 @@ def routes(portal: Portal, gold: GoldClient, page_rows: int) -> APIRouter:
         count = sum(part.rows for part in parts)
         pace = past["rows_per_second"]
         return Preview(
-            body=request.model_dump(mode="json", exclude_none=True),
+            body={"mode": request.mode, **request.model_dump(mode="json", exclude_none=True)},
             messages=[_message(topic, record) for topic, record in messages],
             parts=parts,
             rows=count,

@@ -37,7 +37,7 @@ def request(preview: dict[str, Any]) -> list[Component]:
             [term("Windows", WINDOW), " and ", term("pages", PAGE), " are requests to the portal."],
             className="request-note",
         ),
-        *([html.P("The portal has nothing for this request.", className="notice")] if not preview["rows"] else []),
+        *([html.P(html.Strong("The portal has no row for this request."))] if not preview["rows"] else []),
         html.Details(
             [
                 html.Summary("Requests to the portal"),
@@ -67,7 +67,7 @@ def _time(preview: dict[str, Any]) -> tuple[str, str]:
     seconds, rate = preview["seconds"], preview["rows_per_second"]
     if seconds is None:
         return "not known yet", "no run of 1,000 rows has ended"
-    runs = plural(preview["past_runs"], "run")
+    runs = plural(preview["past_runs"], "run") if preview["past_runs"] > 1 else "run"
     return f"about {duration(max(seconds, 1))}", f"at {rate:,.0f} rows a second, as the last {runs}"
 
 

@@ -13,6 +13,7 @@ def term(word: str, meaning: str) -> Component:
         multiline=True,
         w=280,
         withArrow=True,
+        boxWrapperProps={"display": "inline-block"},  # a word of a sentence stays in its line
         events={"hover": True, "focus": True, "touch": True},
     )
     return shown

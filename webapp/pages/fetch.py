@@ -34,6 +34,7 @@ FIELDS: Final = {
     "since_days": "fetch-days",
     "request_id": "fetch-name",
 }
+SIGNS: Final = "Only letters, digits and . : ~ / _ - can be in it"
 INPUTS: Final = ("fetch-dates", "fetch-datasets", "fetch-days", "fetch-name")
 CHOICES: Final = (
     ("fetch-mode", "value"),
@@ -58,10 +59,16 @@ async def layout(ask: Ask, **choices: str) -> Component:
                 "Copy crashes from the portal, with their vehicles and people. What is there already changes nothing.",
             ),
             *who_may(session, "Sending a request", here),
-            html.Section(html.Div(id="fetch-progress"), className="fetch-progress", **aria(label="Progress")),
             html.Div(
                 [
-                    html.Section([html.H2("Request"), _form(choices)], className="card"),
+                    html.Div(
+                        [
+                            html.Section([html.H2("Request"), _form(choices)], className="card"),
+                            html.Section(
+                                html.Div(id="fetch-progress"), className="fetch-progress", **aria(label="Progress")
+                            ),
+                        ]
+                    ),
                     html.Section(
                         [
                             html.H2("What it would do"),
@@ -228,11 +235,7 @@ def callbacks(app: Dash, ask: Ask) -> None:
         except _Incomplete as incomplete:
             return [None, no_update, *_beside("fetch-datasets", str(incomplete))]
         runs = {"run": ",".join(accepted["run_ids"]), "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"}
-        sent = done(
-            html.Strong("Sent. "),
-            "How far it is stands at the top of this page, and under ",
-            _runs(accepted["run_ids"]),
-        )
+        sent = done(html.Strong("Sent as "), _runs(accepted["run_ids"]), ". Below one sees how far it is.")
         return [sent, _address(fields, urlencode(runs)), *_beside(None, None)]
 
     @app.callback(
@@ -334,7 +337,8 @@ def _address(fields: dict[str, Any], search: str) -> str:
 
 def _errors(refused: Refused) -> list[str | None]:
     field = refused.error.field or ""
-    return _beside(FIELDS.get(field.split(".")[0]), refused.error.message.removeprefix(f"{field}: "))
+    message = refused.error.message.removeprefix(f"{field}: ")
+    return _beside(FIELDS.get(field.split(".")[0]), SIGNS if "pattern" in message else message)
 
 
 def _beside(where: str | None, message: str | None) -> list[str | None]:

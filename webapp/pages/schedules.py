@@ -41,6 +41,7 @@ FIELDS: Final = {
     "days": "schedules-days",
     "datasets": "schedules-datasets",
 }
+SIGNS: Final = "Begin with a letter or digit; only letters, digits and . _ - can be in it"
 INPUTS: Final = tuple(FIELDS.values())
 WHEN: Final = (
     ("schedules-when", "value"),
@@ -267,6 +268,7 @@ def callbacks(app: Dash, ask: Ask) -> None:
             field = (refused.error.field or "").split(".")[0]
             where = FIELDS.get(field)
             message = refused.error.message.removeprefix(f"{refused.error.field}: ")
+            message = SIGNS if "pattern" in message else message
             errors = [message if name == where else None for name in INPUTS]
             return [None if where or field == "cron" else problem(refused), *errors, no_update]
         others = [state for state in known if state["schedule_id"] != created["schedule_id"]]
@@ -450,7 +452,6 @@ def _when(text: str | None) -> str:
         return NOTHING
     at = datetime.fromisoformat(text)
     away = (at - datetime.now(UTC)).total_seconds()
-    length = f"{abs(away) / 86_400:.0f} d" if abs(away) >= 2 * 86_400 else duration(abs(away)).split(" min")[0]
-    length = length if length.endswith((" d", " s", " h")) else f"{length} min"
+    length = plural(round(abs(away) / 86_400), "day") if abs(away) >= 86_400 else duration(abs(away))
     relative = f"in {length}" if away > 0 else f"{length} ago"
     return f"{at:%a, %b} {at.day}, {clock(at)} ({relative})"

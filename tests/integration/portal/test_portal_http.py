@@ -197,6 +197,8 @@ async def test_a_view_describes_its_columns(portal: ClientSession, tables: Table
     assert by_name["bac_result_value"]["name"] == "BAC_RESULT VALUE"
     assert by_name["age"]["dataTypeName"] == "number"
     assert by_name["crash_date"]["dataTypeName"] == "calendar_date"
+    assert "Date and time" in by_name["crash_date"]["description"]
+    assert "description" not in by_name["age"]  # as where nobody has written one
 
 
 async def test_several_pages_are_answered_at_once(portal: ClientSession) -> None:

@@ -94,6 +94,20 @@ async def test_times_are_chicagos(served: Served) -> None:
     assert coming > datetime.now(UTC)
 
 
+async def test_a_cron_expression_is_told_in_words_with_its_next_times(served: Served) -> None:
+    found = await served.ask("GET", "preview?cron=30%202%20%20*%20*%20SUN&count=60", 422, headers={})
+    assert found["error"]["field"] == "count"
+    found = await served.ask("GET", "preview?cron=30%202%20%20*%20*%20SUN", 200, headers={})
+    assert (found["cron"], found["says"]) == ("30 2 * * SUN", "At 02:30 on Sunday")
+    times = [datetime.fromisoformat(time) for time in found["next_runs"]]
+    assert len(times) == 3
+    assert times[0] > datetime.now(UTC)
+    assert all(time.isoweekday() == 7 for time in times)
+    assert all((time.hour, time.minute) in ((2, 30), (3, 0)) for time in times)  # 3:00 on the one night without a 2:30
+    error = (await served.ask("GET", "preview?cron=30%202%20*%20*", 422, headers={}))["error"]
+    assert (error["field"], "such as 0 3 * * *" in error["message"]) == ("cron", True)
+
+
 async def test_a_name_is_made_up_for_a_schedule_without(served: Served) -> None:
     unnamed = {"cron": "0 4 * * SUN", "mode": "audit"}
     first, second = [await served.ask("POST", "create", 202, unnamed) for _ in range(2)]
