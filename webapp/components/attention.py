@@ -1,4 +1,4 @@
-"""What needs attention, in one place; a quiet line when nothing does."""
+"""What needs attention, on one line that opens; a quiet line when nothing does."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,15 @@ from webapp.components.aria import aria
 
 
 def attention(matters: Sequence[Matter] | None) -> Component:
-    """The matters as a list; None leaves their place open."""
+    """The matters; None leaves their place open. It is one line high, so that nothing moves when there are some."""
     if not matters:
         words = "Nothing needs attention" if matters is not None else "Looking for what needs attention"
         return html.P([html.Span(className="dot dot-well", **aria(hidden="true")), words], className="calm")
-    return html.Ul([_line(matter) for matter in matters], className="matters")
+    more = f" (and {len(matters) - 1} more)" if len(matters) > 1 else ""
+    first = [html.Span(className="dot dot-ill", **aria(hidden="true")), html.Strong(f"{matters[0].what}{more}")]
+    return html.Details([html.Summary(first), html.Ul([_line(matter) for matter in matters])], className="matters")
 
 
 def _line(matter: Matter) -> Component:
     words = [html.Strong(f"{matter.what}. "), f"{matter.remedy[:1].upper()}{matter.remedy[1:]}."]
-    link = [" ", dcc.Link("Look", href=matter.href)] if matter.href else []
-    return html.Li([html.Span(className="dot dot-ill", **aria(hidden="true")), html.Span([*words, *link])])
+    return html.Li([*words, *([" ", dcc.Link("Look", href=matter.href)] if matter.href else [])])
