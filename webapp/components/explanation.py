@@ -39,6 +39,9 @@ _WORDS: Final[Mapping[str, str]] = {
     "weather_condition": "weather",
     "lighting_condition": "light",
     "roadway_surface_cond": "road surface",
+    "num_units": "units involved",
+    "vehicles": "vehicles involved",
+    "persons": "people involved",
     "age_youngest": "age of the youngest",
     "age_oldest": "age of the oldest",
     "age_mean": "average age",
@@ -108,7 +111,7 @@ def value_in_words(feature: str, value: str | None) -> str:
 
 def category_in_words(value: str) -> str:
     """A published category, which is in capitals: `Darkness, lighted road`; short ones are codes, and stay."""
-    return value if len(value) <= 3 else value.capitalize().replace("(suv)", "(SUV)")
+    return value if len(value) <= 2 else value.capitalize().replace("(suv)", "(SUV)")
 
 
 def feature_in_words(feature: str) -> str:

@@ -191,7 +191,7 @@ def _control(field: Field, value: str, table: str, row: int) -> Component:
         control = dmc.DateTimePicker(
             **given,
             value=value.replace("T", " ") + ":00" if len(value) == 16 else None,
-            valueFormat="MMM D, YYYY, h:mm A",
+            valueFormat="MM/DD/YYYY HH:mm",
             placeholder="not known",
             clearable=True,
             clearButtonProps=aria(label=f"Clear {field['label']}"),

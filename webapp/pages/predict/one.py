@@ -150,6 +150,7 @@ def callbacks(app: Dash, ask: Ask) -> None:
         Output("predict-explanation", "children"),
         Output("predict-findings", "children"),
         Output(VALUES, "error"),
+        Output("predict-forget", "disabled"),
         Input(VALUES, "value"),
         Input("predict-why", "value"),
         Input("predict-kept", "data"),
@@ -164,21 +165,22 @@ def callbacks(app: Dash, ask: Ask) -> None:
         version: str,
         fields: list[dict[str, Any]] | None,
         drawn: Flat,
-    ) -> tuple[Any, Any, Any, list[Any]]:
+    ) -> tuple[Any, Any, Any, list[Any], bool]:
         if not values:
-            return no_update, no_update, no_update, []
+            return no_update, no_update, no_update, [], True
         controls = ctx.inputs_list[0]
         now, labels = crash.of_controls(controls, drawn), labels_of(fields or [])
         try:
             answers = await _predictions(ask, now, kept, version)
         except Refused as refused:
             at_fault = {_key(refused.error.field or ""): f"{refused.error.message}. {refused.error.hint or ''}"}
-            return problem(refused), no_update, None, _errors(controls, at_fault)
+            return problem(refused), no_update, None, _errors(controls, at_fault), kept is None
         return (
             _answer(answers, now, kept, labels),
             _explained(answers, why),
             _findings(answers, labels),
             _errors(controls, _odd(answers)),
+            kept is None,
         )
 
     @app.callback(

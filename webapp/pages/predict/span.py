@@ -12,7 +12,6 @@ from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from webapp.ask import Ask, Refused
-from webapp.components.aria import aria
 from webapp.components.empty import empty
 from webapp.components.evaluation import Judged, calibration, metrics
 from webapp.components.figure import CATEGORIES, figure
@@ -253,7 +252,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     identity, at = row["crash_record_id"], row["crash_date"]
     return {
         "when": f"{at[:10]} {at[11:16]}" if at else None,
-        "crash": dcc.Link(f"{identity[:10]}…", href=f"/crash/{identity}", **aria(label=f"Crash {identity[:10]}")),
+        "crash": dcc.Link(f"{identity[:10]}…", href=f"/crash/{identity}"),
         "probability": percent(row["probability"]),
         "label": row["label"],
         "came": "not known yet" if row["outcome"] is None else row["outcome"],
