@@ -71,15 +71,12 @@ class Choice(BaseModel):
 
     def query(self) -> dict[str, Any]:
         """The filters as parameters of the API, without those that are not given."""
-        return {
-            name: value
-            for name, value in self.model_dump(mode="json", by_alias=True).items()
-            if value not in (None, [])
-        }
+        given = self.model_dump(mode="json", by_alias=True, include=set(Choice.model_fields))
+        return {name: value for name, value in given.items() if value not in (None, [])}
 
     def without(self, *names: str) -> "Choice":
-        """The choice with these filters left out."""
-        return Choice(**{name: value for name, value in self.model_dump().items() if name not in names})
+        """The choice with these parameters left out."""
+        return understood({name: value for name, value in self.query().items() if name not in names})
 
 
 def understood(query: dict[str, Any]) -> Choice:

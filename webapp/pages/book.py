@@ -12,6 +12,7 @@ from webapp.pages import (
     city_map,
     crash,
     data,
+    explore,
     fetch,
     forecast,
     login,
@@ -44,6 +45,7 @@ class Page:
 PAGES: Final[tuple[Page, ...]] = (
     Page("/map", "Live map", city_map.layout, city_map.callbacks, "Look", "map"),
     Page("/crash/<crash_id>", "Crash", crash.layout, crash.callbacks),
+    Page("/explore", "Explore", explore.layout, explore.callbacks, "Look", "chart"),
     Page("/sql", "SQL", sql.layout, sql.callbacks, "Look", "sql"),
     Page("/forecast", "Forecast", forecast.layout, forecast.callbacks, "Look", "forecast"),
     Page("/data", "Data management", data.layout, data.callbacks, "Data", "bronze"),

@@ -1,0 +1,482 @@
+"""Rows of a figure as a plot, and what is to be seen in it in one sentence."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+import plotly.graph_objects as go
+
+from webapp.components.figure import CATEGORIES, SCALE, dressed
+from webapp.components.outcomes import OUTCOMES
+from webapp.components.text import day as long_day
+from webapp.explore.choice import Choice
+from webapp.pages.explore.marks import NOT_KNOWN, WEEKDAYS, chosen, filters, lit, named
+
+Row = Mapping[str, Any]
+Draw = Callable[[Sequence[Row], Choice], tuple[go.Figure, str]]
+
+# Distinct in lightness and hue, on light and on dark.
+_OUTCOME_COLOURS: Final = {"no_injury": "#5b9bcb", "injury": "#e69f00", "severe": "#c2336b", "unknown": "#999999"}
+_PERIODS: Final = {"chosen": ("Chosen", CATEGORIES[0]), "compared": ("Compared", CATEGORIES[1])}
+# Rates of fewer crashes say little; they are drawn with their interval, but no sentence is made of them.
+LEAST: Final = 30
+# Text categories that are drawn; the others are in the table.
+MOST: Final = 10
+_LONGEST: Final = 30
+
+
+def counts(key: str, *, sideways: bool = False) -> Draw:
+    """Bars of crashes by `key`, stacked by outcome; for two periods a bar each, of crashes a day."""
+
+    def draw(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+        rows = _top(rows, key, MOST) if sideways else rows
+        plot = go.Figure()
+        if choice.compared:
+            for period, mine in _by_period(rows):
+                name, colour = _PERIODS[period]
+                _bars(
+                    plot,
+                    mine,
+                    key,
+                    [row["per_day"] for row in mine],
+                    choice,
+                    name,
+                    colour,
+                    sideways,
+                    "%{v:,.3~r} a day",
+                )
+            _axes(plot, rows, key, sideways, "Crashes a day")
+            return plot, _changed(rows, key)
+        for outcome, name in OUTCOMES:
+            values = [row[outcome] for row in rows]
+            _bars(plot, rows, key, values, choice, name, _OUTCOME_COLOURS[outcome], sideways, "%{v:,}")
+        plot.update_layout(barmode="stack")
+        _axes(plot, rows, key, sideways, "Crashes")
+        return plot, _most(rows, key)
+
+    return draw
+
+
+def a_day(key: str) -> Draw:
+    """Bars of crashes a day by `key`, for what does not last equally long."""
+
+    def draw(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+        plot = go.Figure()
+        for period, mine in _by_period(rows):
+            name, colour = _PERIODS[period]
+            _bars(plot, mine, key, [row["per_day"] for row in mine], choice, name, colour, False, "%{v:,.1f} a day")
+        _axes(plot, rows, key, False, "Crashes a day")
+        plot.update_layout(showlegend=choice.compared)
+        if choice.compared:
+            return plot, _changed(rows, key)
+        top = max(rows, key=lambda row: row["per_day"])
+        return plot, f"Most on {named(key, top[key])}: {top['per_day']:,.1f} a day."
+
+    return draw
+
+
+def rates(key: str, what: str, *, sideways: bool = False) -> Draw:
+    """Points of a rate by `key` with its interval; `what` says the rate of what, such as `with an injury`."""
+
+    def draw(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+        rows = [row for row in (_top(rows, key, MOST) if sideways else rows) if row["known"] and row[key] is not None]
+        plot = go.Figure()
+        for period, mine in _by_period(rows):
+            name, colour = _PERIODS[period]
+            error = {
+                "type": "data",
+                "symmetric": False,
+                "array": [100 * (row["high"] - row["rate"]) for row in mine],
+                "arrayminus": [100 * (row["rate"] - row["low"]) for row in mine],
+                "thickness": 1.5,
+                "width": 3,
+            }
+            marks = [filters(key, row[key]) for row in mine]
+            values = [100 * row["rate"] for row in mine]
+            places = [_short(named(key, row[key])) for row in mine]
+            plot.add_scatter(
+                x=values if sideways else places,
+                y=places if sideways else values,
+                **{"error_x" if sideways else "error_y": error},
+                name=name,
+                mode="markers",
+                marker={
+                    "size": 8,
+                    "color": colour,
+                    "symbol": "circle" if period == "chosen" else "diamond",
+                    "opacity": _opacities(marks, choice),
+                },
+                customdata=[json.dumps(mark) for mark in marks],
+                text=[
+                    f"{named(key, row[key])}: {_percent(row)}<br>"
+                    f"{row['hits']:,} of {row['known']:,} crashes whose outcome is known"
+                    for row in mine
+                ],
+                hovertemplate="%{text}<extra></extra>",
+            )
+        _axes(plot, rows, key, sideways, f"% {what}")
+        (plot.update_xaxes if sideways else plot.update_yaxes)(ticksuffix=" %")
+        sure = [row for row in rows if row["known"] >= LEAST and row["period"] == "chosen"]
+        if not sure:
+            return plot, f"Nowhere are there {LEAST} crashes to tell by."
+        top = max(sure, key=lambda row: row["rate"])
+        return plot, f"Highest for {named(key, top[key])}: {_percent(top)} of {top['known']:,} {what}."
+
+    return draw
+
+
+def shares(key: str) -> Draw:
+    """Bars of 100 % by outcome, the chosen period's."""
+
+    def draw(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+        mine = _top(_chosen_period(rows), key, MOST)
+        plot = go.Figure()
+        for outcome, name in OUTCOMES:
+            values = [100 * row[outcome] / row["crashes"] for row in mine]
+            _bars(plot, mine, key, values, choice, name, _OUTCOME_COLOURS[outcome], True, "%{v:.1f} %")
+        plot.update_layout(barmode="stack")
+        _axes(plot, mine, key, True, "% of crashes")
+        plot.update_xaxes(range=[0, 100], ticksuffix=" %")
+        sure = [row for row in mine if row["known"] >= LEAST]
+        if not sure:
+            return plot, f"Nowhere are there {LEAST} crashes to tell by."
+        worst = max(sure, key=lambda row: row["severe"] / row["crashes"])
+        share = worst["severe"] / worst["crashes"]
+        return plot, f"Severe most often: {named(key, worst[key])}, {share:.1%} of {worst['crashes']:,}."
+
+    return draw
+
+
+def speed_by_outcome(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+    """How the crashes of each outcome are spread over the speed limits, the chosen period's."""
+    mine = [row for row in _chosen_period(rows) if row["posted_speed_limit"] is not None]
+    plot = go.Figure()
+    means = {}
+    for outcome, name in OUTCOMES[:3]:
+        total = sum(row[outcome] for row in mine)
+        if not total:
+            continue
+        values = [100 * row[outcome] / total for row in mine]
+        means[name] = sum(row["posted_speed_limit"] * row[outcome] for row in mine) / total
+        key = "posted_speed_limit"
+        _bars(plot, mine, key, values, choice, f"{name}, {total:,}", _OUTCOME_COLOURS[outcome], False, "%{v:.1f} %")
+    _axes(plot, mine, "posted_speed_limit", False, "% of the outcome's crashes")
+    plot.update_yaxes(ticksuffix=" %")
+    told = ", ".join(f"{name.lower()} {mean:.1f} mph" for name, mean in means.items())
+    return plot, f"Mean limit: {told}." if told else "No crash with a known limit and outcome."
+
+
+def days(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+    """A bar a day, and the mean of seven; two periods lie on top of each other from their first days on."""
+    plot = go.Figure()
+    for period, mine in _by_period(rows):
+        name, colour = _PERIODS[period]
+        texts = [long_day(date.fromisoformat(row["day"])) for row in mine]
+        at = list(range(1, len(mine) + 1)) if choice.compared else [row["day"] for row in mine]
+        marks = [filters("day", row["day"]) for row in mine]
+        if not choice.compared:
+            plot.add_bar(
+                x=at,
+                y=[row["crashes"] for row in mine],
+                name="A day",
+                marker={"color": "#8fbbdb", "line": {"width": 0}, "opacity": _opacities(marks, choice)},
+                customdata=[json.dumps(mark) for mark in marks],
+                text=texts,
+                textposition="none",
+                hovertemplate="%{text}: %{y:,}<extra></extra>",
+            )
+        plot.add_scatter(
+            x=at,
+            y=[row["mean_7_days"] for row in mine],
+            name=f"{name}, mean of 7 days" if choice.compared else "Mean of 7 days",
+            line={"color": colour, "width": 2, "dash": "dot" if period == "compared" else "solid"},
+            customdata=[json.dumps(mark) for mark in marks],
+            text=texts,
+            hovertemplate="7 days to %{text}: %{y:,.1f} a day<extra></extra>",
+        )
+    plot.update_yaxes(rangemode="tozero", title="Crashes")
+    plot.update_xaxes(title="Day of the period" if choice.compared else None)
+    mine = _chosen_period(rows)
+    top = max(mine, key=lambda row: row["crashes"])
+    return dressed(plot), f"Most on {long_day(date.fromisoformat(top['day']))}: {top['crashes']:,}."
+
+
+def week(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+    """Hours by weekdays; of two periods, by how much they differ."""
+    per_day = {(row["period"], row["day_of_week"], row["hour"]): row["per_day"] for row in rows}
+    grid = range(1, 8), range(24)
+
+    def value(day: int, hour: int) -> float:
+        mine: float = per_day.get(("chosen", day, hour), 0.0)
+        return mine - per_day.get(("compared", day, hour), 0.0) if choice.compared else mine
+
+    values = [[value(day, hour) for hour in grid[1]] for day in grid[0]]
+    marks = [[{"day_of_week": [day], "hour_from": hour, "hour_to": hour} for hour in grid[1]] for day in grid[0]]
+    reach = max(abs(one) for line in values for one in line)
+    colours = (
+        {"colorscale": "RdBu", "reversescale": True, "zmin": -reach, "zmax": reach}
+        if choice.compared
+        else {
+            "colorscale": SCALE,
+            "zmin": 0,
+        }
+    )
+    plot = go.Figure()
+    plot.add_heatmap(
+        x=[f"{hour}" for hour in grid[1]],
+        y=[name[:3] for name in WEEKDAYS],
+        z=values,
+        customdata=[[json.dumps(mark) for mark in line] for line in marks],
+        text=[[f"{WEEKDAYS[day - 1]}, {hour}:00" for hour in grid[1]] for day in grid[0]],
+        hovertemplate="%{text}: %{z:.3~r} a day<extra></extra>",
+        xgap=1,
+        ygap=1,
+        colorbar={"thickness": 10, "outlinewidth": 0, "title": {"text": "a day"}},
+        **colours,
+    )
+    for day in grid[0]:
+        for hour in grid[1]:
+            if chosen(choice, marks[day - 1][hour]) and choice.hour_from == choice.hour_to:
+                plot.add_shape(
+                    type="rect",
+                    x0=hour - 0.5,
+                    x1=hour + 0.5,
+                    y0=day - 1.5,
+                    y1=day - 0.5,
+                    line={"color": "#d55e00", "width": 3},
+                )
+    plot.update_yaxes(autorange="reversed", showgrid=False)
+    plot.update_xaxes(title="Hour", showgrid=False, type="category")
+    day, hour = max(((day, hour) for day in grid[0] for hour in grid[1]), key=lambda at: values[at[0] - 1][at[1]])
+    most = values[day - 1][hour]
+    where = f"{WEEKDAYS[day - 1]} at {hour}:00"
+    says = f"Grew most on {where}: {most:+.2f} a day." if choice.compared else f"Most on {where}: {most:.2f} a day."
+    return dressed(plot), says
+
+
+def people(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+    """For each kind of person, how many were hurt how badly; the chosen period's."""
+    mine = _chosen_period(rows)
+    kinds = list(dict.fromkeys(row["person_type"] for row in mine))
+    totals = {kind: sum(row["people"] for row in mine if row["person_type"] == kind) for kind in kinds}
+    plot = go.Figure()
+    for number, injury in enumerate(_INJURIES):
+        found = {row["person_type"]: row["people"] for row in mine if row["injury_classification"] == injury}
+        if not found:
+            continue
+        marks = [filters("person_type", kind) for kind in kinds]
+        plot.add_bar(
+            y=[f"{named('person_type', kind)}, {totals[kind]:,}" for kind in kinds],
+            x=[100 * found.get(kind, 0) / totals[kind] for kind in kinds],
+            orientation="h",
+            name=named("injury_classification", injury),
+            marker={"color": _INJURY_COLOURS[number], "opacity": _opacities(marks, choice)},
+            customdata=[json.dumps(mark) for mark in marks],
+            text=[f"{found.get(kind, 0):,} of {totals[kind]:,}" for kind in kinds],
+            textposition="none",
+            hovertemplate="%{y}<br>%{fullData.name}: %{x:.1f} %, %{text}<extra></extra>",
+        )
+    plot.update_layout(barmode="stack")
+    plot.update_yaxes(autorange="reversed")
+    plot.update_xaxes(range=[0, 100], ticksuffix=" %", title="% of the people")
+    hurt = {
+        kind: sum(row["people"] for row in mine if row["person_type"] == kind and row["injury_classification"] in _HURT)
+        for kind in kinds
+    }
+    sure = [kind for kind in kinds if totals[kind] >= LEAST]
+    if not sure:
+        return dressed(plot), f"Of no kind are there {LEAST} people to tell by."
+    worst = max(sure, key=lambda kind: hurt[kind] / totals[kind])
+    share = f"{hurt[worst] / totals[worst]:.0%} of {totals[worst]:,}"
+    return dressed(plot), f"Hurt most often: {named('person_type', worst).lower()}, {share}."
+
+
+def ages(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+    """Boxes from the lower to the upper quarter, with whiskers from 5 % to 95 %."""
+    rows = [row for row in rows if row["known"]]
+    plot = go.Figure()
+    for period, mine in _by_period(rows):
+        name, colour = _PERIODS[period]
+        plot.add_box(
+            y=[_short(named("injury_classification", row["injury_classification"])) for row in mine],
+            **{
+                box: [row[ours] for row in mine]
+                for box, ours in {
+                    "lowerfence": "p5",
+                    "q1": "p25",
+                    "median": "p50",
+                    "q3": "p75",
+                    "upperfence": "p95",
+                }.items()
+            },
+            orientation="h",
+            name=name,
+            line={"color": colour},
+        )
+    plot.update_layout(boxmode="group", showlegend=choice.compared)
+    plot.update_yaxes(autorange="reversed")
+    plot.update_xaxes(title="Age: 5 %, quarters, 95 %", rangemode="tozero")
+    mine = [row for row in _chosen_period(rows) if row["known"] >= LEAST]
+    told = "; ".join(
+        f"{named('injury_classification', row['injury_classification']).lower()} {row['p50']:.0f}" for row in mine
+    )
+    return dressed(plot), f"Half are younger than: {told}." if told else f"Nowhere are there {LEAST} people to tell by."
+
+
+def vehicles(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+    """Bars of vehicles by type."""
+    rows = _top(rows, "vehicle_type", MOST, by="vehicles")
+    measure = "per_day" if choice.compared else "vehicles"
+    plot = go.Figure()
+    for period, mine in _by_period(rows):
+        name, colour = _PERIODS[period]
+        values = [row[measure] for row in mine]
+        _bars(plot, mine, "vehicle_type", values, choice, name, colour, True, "%{v:,.3~r}")
+    _axes(plot, rows, "vehicle_type", True, "Vehicles a day" if choice.compared else "Vehicles")
+    plot.update_layout(showlegend=choice.compared)
+    sure = [row for row in _chosen_period(rows) if row["known"] >= LEAST]
+    if not sure:
+        return plot, f"Of no type are there {LEAST} to tell by."
+    worst = max(sure, key=lambda row: row["rate"])
+    return plot, (
+        f"Somebody was hurt most often with: {named('vehicle_type', worst['vehicle_type']).lower()}, "
+        f"{worst['rate']:.0%} of {worst['known']:,}."
+    )
+
+
+def places(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+    """The city as squares, the chosen period's."""
+    mine = [row for row in _chosen_period(rows) if row["grid_id"] is not None]
+    if not mine:
+        return dressed(go.Figure()), "No crash with a known place."
+    marks = [filters("grid_id", row["grid_id"]) for row in mine]
+    plot = go.Figure()
+    plot.add_scatter(
+        x=[row["lng"] for row in mine],
+        y=[row["lat"] for row in mine],
+        mode="markers",
+        marker={
+            "symbol": "square",
+            "size": 10,
+            "color": [row["crashes"] for row in mine],
+            "colorscale": SCALE,
+            "cmin": 0,
+            "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": "Crashes"}},
+            "opacity": _opacities(marks, choice),
+        },
+        customdata=[json.dumps(mark) for mark in marks],
+        text=[f"{row['crashes']:,} crashes<br>{_percent(row)} with an injury" for row in mine],
+        hovertemplate="%{y:.2f}, %{x:.2f}<br>%{text}<extra></extra>",
+    )
+    # A degree of longitude is three quarters of one of latitude here.
+    plot.update_yaxes(scaleanchor="x", scaleratio=1.34, title="Latitude", zeroline=False)
+    plot.update_xaxes(title="Longitude", zeroline=False)
+    top = max(mine, key=lambda row: row["crashes"])
+    tenth = sorted((row["crashes"] for row in mine), reverse=True)[: max(1, len(mine) // 10)]
+    share = sum(tenth) / sum(row["crashes"] for row in mine)
+    return dressed(plot), (
+        f"The busiest tenth of the squares has {share:.0%} of the crashes; most at {top['lat']:.2f}, {top['lng']:.2f}: "
+        f"{top['crashes']:,}."
+    )
+
+
+_INJURIES: Final = (
+    "NO INDICATION OF INJURY",
+    "REPORTED, NOT EVIDENT",
+    "NONINCAPACITATING INJURY",
+    "INCAPACITATING INJURY",
+    "FATAL",
+    "UNKNOWN",
+)
+_HURT: Final = _INJURIES[1:5]
+_INJURY_COLOURS: Final = ("#5b9bcb", "#f2cf6b", "#e69f00", "#c2336b", "#7a0f3a", "#999999")
+
+
+def _bars(
+    plot: go.Figure,
+    rows: Sequence[Row],
+    key: str,
+    values: Sequence[float],
+    choice: Choice,
+    name: str,
+    colour: str,
+    sideways: bool,
+    value: str,
+) -> None:
+    places = [_short(named(key, row[key])) for row in rows]
+    marks = [filters(key, row[key]) for row in rows]
+    shown = value.replace("%{v", "%{x" if sideways else "%{y")
+    plot.add_bar(
+        x=values if sideways else places,
+        y=places if sideways else values,
+        orientation="h" if sideways else "v",
+        name=name,
+        marker={"color": colour, "opacity": _opacities(marks, choice), "line": {"width": 0}},
+        customdata=[json.dumps(mark) for mark in marks],
+        text=[named(key, row[key]) for row in rows],
+        textposition="none",
+        hovertemplate=f"%{{text}}<br>%{{fullData.name}}: {shown}<extra></extra>",
+    )
+
+
+def _axes(plot: go.Figure, rows: Sequence[Row], key: str, sideways: bool, title: str) -> None:
+    """Names in the order of the rows; numbers from zero."""
+    order = list(dict.fromkeys(_short(named(key, row[key])) for row in rows))
+    across, along = (plot.update_yaxes, plot.update_xaxes) if sideways else (plot.update_xaxes, plot.update_yaxes)
+    across(type="category", categoryorder="array", categoryarray=order, showgrid=False)
+    if sideways:
+        across(autorange="reversed")
+    along(rangemode="tozero", title=title)
+    dressed(plot)
+
+
+def _opacities(marks: Sequence[Mapping[str, Any]], choice: Choice) -> list[float] | float:
+    picked = [lit(choice, mark) for mark in marks]
+    return [1.0 if one else 0.35 for one in picked] if any(picked) else 1.0
+
+
+def _by_period(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    found = ((period, [row for row in rows if row["period"] == period]) for period in _PERIODS)
+    return [(period, mine) for period, mine in found if mine]
+
+
+def _chosen_period(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["period"] == "chosen"]
+
+
+def _top(rows: Sequence[Row], key: str, most: int, by: str = "crashes") -> list[Row]:
+    """The rows of the most frequent values of the chosen period."""
+    ranked = sorted(_chosen_period(rows) or rows, key=lambda row: -row[by])
+    kept = {row[key] for row in ranked[:most]}
+    return [row for row in rows if row[key] in kept]
+
+
+def _most(rows: Sequence[Row], key: str) -> str:
+    top = max(rows, key=lambda row: row["crashes"])
+    share = top["crashes"] / sum(row["crashes"] for row in rows)
+    at = "at" if key == "hour" else "with"
+    return f"Most crashes {at} {named(key, top[key])}: {top['crashes']:,}, {share:.0%} of those shown."
+
+
+def _changed(rows: Sequence[Row], key: str) -> str:
+    """What differs most between the periods."""
+    before = {row[key]: row["per_day"] for row in rows if row["period"] == "compared"}
+    mine = {row[key]: row["per_day"] for row in _chosen_period(rows)}
+    if not mine or not before:
+        return "One of the periods has no crash of the choice."
+    most = max(mine | before, key=lambda value: abs(mine.get(value, 0.0) - before.get(value, 0.0)))
+    return (
+        f"Differs most: {named(key, most)}, {mine.get(most, 0.0):,.1f} a day in the chosen period, "
+        f"{before.get(most, 0.0):,.1f} in the compared one."
+    )
+
+
+def _percent(row: Row) -> str:
+    if row["rate"] is None:
+        return NOT_KNOWN.lower()
+    return f"{row['rate']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
