@@ -4,7 +4,8 @@ FastAPI's own page loads Swagger UI from a CDN, which an offline machine does no
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,25 +31,44 @@ def layout(describe: Callable[[], dict[str, Any]]) -> Component:
                 ],
                 className="lead",
             ),
-            *(_route(method, path, route, schema) for method, path, route in _routes(schema)),
+            *(_subject(tag, list(routes), schema) for tag, routes in groupby(_routes(schema), key=_tag)),
         ],
         className="reference",
     )
 
 
-def _routes(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, methods in schema["paths"].items():
-        for method, route in methods.items():
-            yield method.upper(), path, route
+def _routes(schema: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Method, path and description of each route, those of a subject together."""
+    found = [
+        (method.upper(), path, route) for path, methods in schema["paths"].items() for method, route in methods.items()
+    ]
+    order = list(dict.fromkeys(_tag(route) for route in found))
+    return sorted(found, key=lambda route: order.index(_tag(route)))
+
+
+def _tag(route: tuple[str, str, dict[str, Any]]) -> str:
+    tag: str = route[2].get("tags", ["other"])[0]
+    return tag
+
+
+def _subject(tag: str, routes: list[tuple[str, str, dict[str, Any]]], schema: dict[str, Any]) -> Component:
+    return html.Section([html.H2(tag.capitalize()), *(_route(*route, schema) for route in routes)])
 
 
 def _route(method: str, path: str, route: dict[str, Any], schema: dict[str, Any]) -> Component:
     body = _body(route, schema)
     fields = [*(_parameter(parameter) for parameter in route.get("parameters", [])), *_properties(body)]
-    return html.Section(
+    about = route.get("description", "")
+    return html.Details(
         [
-            html.H2([html.Span(method, className=f"method method-{method.lower()}"), html.Code(path)]),
-            html.P(route.get("description", "")),
+            html.Summary(
+                [
+                    html.Span(method, className=f"method method-{method.lower()}"),
+                    html.Code(path),
+                    html.Span(about.split("\n")[0], className="route-about"),
+                ]
+            ),
+            html.P(about),
             *([_fields(fields)] if fields else []),
             html.Pre(_example(method, path, route, body), tabIndex=0),
             html.P(["Answers: ", _answers(route)], className="answers"),
@@ -78,7 +98,7 @@ def _kind(schema: dict[str, Any]) -> str:
     options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
     core = options[0] if options else schema
     items = core.get("items", {})
-    words = [" | ".join(core.get("enum", [])) or core.get("format") or core.get("type", "any")]
+    words = [" | ".join(map(str, core.get("enum", []))) or core.get("format") or core.get("type", "any")]
     if items.get("enum"):
         words = [f"list of {' | '.join(items['enum'])}"]
     if "minimum" in core and "maximum" in core:
