@@ -3,14 +3,17 @@
 A test decides in which order messages are delivered, how often, and where a process dies.
 """
 
+import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from shutil import copyfile
+from typing import Any, Self
 
 import aiohttp
 import duckdb
@@ -31,11 +34,15 @@ from streams.records import DATASETS, BackfillRequest, PollRequest, Record
 from streams.socrata.client import Portal
 from streams.storage.bronze import Bronze
 from streams.storage.gold.gold import Gold
-from streams.storage.objects import S3Objects
+from streams.storage.objects import BINARY, ObjectInfo, S3Objects
 from streams.storage.silver import Silver
 from streams.topics import BRONZE_WRITTEN, CRASH_PAGES, POLL_REQUESTS, RUN_EVENTS, SILVER_READY, Topic
-from tests.embedded_s3 import shared_objects
+from tests.embedded_s3 import BUCKETS, shared_objects
 from tests.recompute import differences, expected
+
+# The files of the portal and of Gold, and what else of a pipeline outlives a moment.
+PORTAL, GOLD = "portal.duckdb", "gold.duckdb"
+KEPT = ("page_rows", "states", "marks", "sent")
 
 EXTENT = Extent(since=date(2013, 1, 1), settled_at=datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -125,9 +132,16 @@ class Pipeline:
         return differences(await self.truth(), tables)
 
 
-def city(seed: int, start: date, end: date, crashes: int, published: datetime | None = None) -> Tables:
+def city(
+    seed: int,
+    start: date,
+    end: date,
+    crashes: int,
+    published: datetime | None = None,
+    path: Path | str = ":memory:",
+) -> Tables:
     """A portal's tables of so many simulated crashes, all published at one time."""
-    tables = Tables()
+    tables = Tables(path)
     for chunk in City(seed).history(start, end, crashes):
         for name, frame in chunk.items():
             tables.load(name, city_frame(frame), published)
@@ -142,6 +156,60 @@ async def pipeline(folder: Path, tables: Tables) -> AsyncIterator[Pipeline]:
         url = str(server.make_url("")).rstrip("/")
         objects = await stack.enter_async_context(shared_objects())
         portal = await stack.enter_async_context(Portal.connect(url, None))
-        gold = Gold.open(folder / "gold.duckdb")
+        gold = Gold.open(folder / GOLD)
         stack.callback(gold.close)
         yield Pipeline(tables, url, portal, objects, gold)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a pipeline has come to, for any number of tests to go on from: each has a portal, a store and a Gold as it.
+
+    Its portal listens elsewhere, so a page that is asked for again is another object of Bronze.
+    """
+
+    folder: Path
+    objects: list[tuple[str, bytes, ObjectInfo]]
+    kept: dict[str, Any]
+
+    @classmethod
+    def reach(cls, folder: Path, tables: Tables, play: Callable[[Pipeline], Awaitable[None]]) -> Self:
+        """Let `play` bring a pipeline there; `tables` are those of `folder`'s file `PORTAL`."""
+
+        async def reached() -> Self:
+            async with pipeline(folder, tables) as running:
+                await play(running)
+                objects = [
+                    (bucket, *await running.objects.get(bucket, info.key))
+                    for bucket in BUCKETS
+                    async for info in running.objects.list(bucket)
+                ]
+                return cls(folder, objects, {name: getattr(running, name) for name in KEPT})
+
+        try:
+            return asyncio.run(reached())
+        finally:
+            tables.close()
+
+    @asynccontextmanager
+    async def pipeline(self, folder: Path) -> AsyncIterator[Pipeline]:
+        """Everything running over `folder`, from here on."""
+        for name in (PORTAL, GOLD):
+            copyfile(self.folder / name, folder / name)
+        tables = Tables(folder / PORTAL)
+        try:
+            async with pipeline(folder, tables) as running:
+                for bucket, body, info in self.objects:
+                    await running.objects.put(
+                        bucket,
+                        info.key,
+                        body,
+                        metadata=info.metadata,
+                        content_type=info.content_type or BINARY,
+                        content_encoding=info.content_encoding,
+                    )
+                for name, value in deepcopy(self.kept).items():
+                    setattr(running, name, value)
+                yield running
+        finally:
+            tables.close()

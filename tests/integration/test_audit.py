@@ -5,21 +5,18 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from aiohttp.test_utils import TestServer
 
 from agents.audit import audit
 from streams.errors import PortalUnavailable, RequestError
-from streams.local.portal import Tables, create_app
-from streams.local.portal.city import City
+from streams.local.portal import create_app
 from streams.local.portal.faults import Faults
-from streams.local.portal.rows import city_frame
 from streams.records import DATASETS, UNDATED, Audited, AuditRequest, BronzeWritten, Planned
 from streams.socrata.client import Portal
 from streams.storage.findings import Findings
 from streams.topics import BRONZE_WRITTEN, CRASH_PAGES, RUN_EVENTS, SILVER_READY
-from tests.pipeline import Killed, Pipeline, pipeline
+from tests.pipeline import PORTAL, Killed, Pipeline, Stage, city
 
 CRASHES = 60
 SINCE, TODAY = date(2024, 2, 1), date(2024, 3, 31)
@@ -28,20 +25,21 @@ KEYS = {"crashes": "crash_record_id", "vehicles": "crash_unit_id", "people": "pe
 
 
 @pytest.fixture(scope="module")
-def history() -> list[tuple[str, pl.DataFrame]]:
-    chunks = City(11).history(SINCE, TODAY + timedelta(days=1), CRASHES)
-    return [(name, city_frame(frame)) for chunk in chunks for name, frame in chunk.items()]
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    folder = tmp_path_factory.mktemp("copied")
+
+    async def copy(pipe: Pipeline) -> None:
+        await pipe.fetch_all("first", start=SINCE, end=TODAY + timedelta(days=1))
+        await pipe.merge_and_load()
+
+    tables = city(11, SINCE, TODAY + timedelta(days=1), CRASHES, path=folder / PORTAL)
+    return Stage.reach(folder, tables, copy)
 
 
 @pytest.fixture
-async def pipe(tmp_path: Path, history: list[tuple[str, pl.DataFrame]]) -> AsyncIterator[Pipeline]:
+async def pipe(tmp_path: Path, copied: Stage) -> AsyncIterator[Pipeline]:
     """A copy that is complete."""
-    tables = Tables()
-    for name, frame in history:
-        tables.load(name, frame)
-    async with pipeline(tmp_path, tables) as running:
-        await running.fetch_all("first", start=SINCE, end=TODAY + timedelta(days=1))
-        await running.merge_and_load()
+    async with copied.pipeline(tmp_path) as running:
         yield running
 
 

@@ -12,21 +12,31 @@ from streams.domain.schemas import TABLES
 from streams.records import DATASETS, Fetched, PollRequest, Record, RunEvent
 from streams.tables import Watermark
 from streams.topics import BRONZE_WRITTEN, POLL_REQUESTS, RUN_EVENTS, SILVER_READY, Topic
-from tests.pipeline import Killed, Pipeline, city, pipeline
+from tests.pipeline import PORTAL, Killed, Pipeline, Stage, city
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CRASHES = 60
 
 
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    folder = tmp_path_factory.mktemp("copied")
+    published = NOW - timedelta(hours=1)
+
+    async def copy(pipe: Pipeline) -> None:
+        pipe.page_rows = 100
+        await pipe.poll("first")
+        await pipe.merge_and_load()
+        assert await pipe.wrong() == []
+
+    tables = city(11, date(2024, 1, 20), date(2024, 2, 10), CRASHES, published, folder / PORTAL)
+    return Stage.reach(folder, tables, copy)
+
+
 @pytest.fixture
-async def pipe(tmp_path: Path) -> AsyncIterator[Pipeline]:
+async def pipe(tmp_path: Path, copied: Stage) -> AsyncIterator[Pipeline]:
     """A copy of everything, with watermarks; the portal was published an hour ago."""
-    tables = city(11, date(2024, 1, 20), date(2024, 2, 10), CRASHES, NOW - timedelta(hours=1))
-    async with pipeline(tmp_path, tables) as running:
-        running.page_rows = 100
-        await running.poll("first")
-        await running.merge_and_load()
-        assert await running.wrong() == []
+    async with copied.pipeline(tmp_path) as running:
         yield running
 
 
