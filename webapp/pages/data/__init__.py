@@ -19,7 +19,6 @@ async def layout(ask: Ask, **given: str) -> Component:
     choices = Choices.of(given)
     return html.Div(
         [
-            dcc.Location(id="data-url", refresh=False),
             heading("Data management", LEAD),
             html.Nav([_tab(choices, name, title) for name, title in TABS.items()], className="data-tabs", **_named()),
             html.Div(id="data-removed", role="status"),

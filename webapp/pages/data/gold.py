@@ -24,6 +24,7 @@ FACTS: Final = ("Crashes", "Vehicles", "People", "Data through", "Months", "Size
 def layout(choices: Choices) -> list[Component]:
     """The frame."""
     return [
+        dcc.Location(id="data-peek-url", refresh=False),
         dcc.Store(id="data-gold-choices", data=choices.stored()),
         dcc.Interval(id="data-rebuild-tick", interval=TICK_MS, disabled=True),
         html.Div(_facts(None), id="data-gold", className="data-gold"),
@@ -95,12 +96,11 @@ def callbacks(app: Dash, ask: Ask) -> None:
 
     @app.callback(
         Output("data-peek", "children"),
-        Output("data-url", "search", allow_duplicate=True),
+        Output("data-peek-url", "search"),
         Input("data-table", "value"),
         Input("data-removed", "children"),
         Input("data-rebuild-tick", "disabled"),
         State("data-gold-choices", "data"),
-        prevent_initial_call="initial_duplicate",
     )
     async def peek(name: str, _: Any, __: Any, stored: dict[str, Any]) -> Any:
         search = Choices.of(stored).search(table=name)

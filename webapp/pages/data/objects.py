@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import dash_mantine_components as dmc
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
@@ -176,14 +175,12 @@ def _content(choices: Choices, found: dict[str, Any]) -> Component:
 def _downloads(choices: Choices, is_table: bool) -> Component:
     named = {"bucket": choices.tab, "key": choices.key}
     rows = [_download("First rows as CSV", f"/api/minio/preview.csv?{urlencode(named | {'limit': '1000'})}")]
-    return dmc.Group(
-        [_download("Download as stored", f"/api/minio/object?{urlencode(named)}"), *(rows if is_table else [])],
-        gap="xs",
-    )
+    stored = _download("Download as stored", f"/api/minio/object?{urlencode(named)}")
+    return html.Div([stored, *(rows if is_table else [])], className="data-downloads")
 
 
 def _download(title: str, href: str) -> Component:
-    return html.A(dmc.Button(title, variant="default", size="sm", h=40, component="span"), href=href, download="")
+    return html.A(title, href=href, download="", className="data-download")
 
 
 def _name(path: str) -> str:

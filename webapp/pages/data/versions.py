@@ -26,6 +26,7 @@ def layout(choices: Choices) -> list[Component]:
     """The frame: months at the left, the chosen month's versions beside them."""
     wait = html.P("Loading…", className="data-wait")
     return [
+        dcc.Location(id="data-versions-url", refresh=False),
         dcc.Store(id="data-months-choices", data=choices.stored()),
         html.Div(
             [
@@ -104,7 +105,7 @@ def callbacks(app: Dash, ask: Ask) -> None:
 
     @app.callback(
         Output("data-difference", "children"),
-        Output("data-url", "search"),
+        Output("data-versions-url", "search"),
         Input("data-old", "value"),
         Input("data-new", "value"),
         Input("data-dataset", "value"),
