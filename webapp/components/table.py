@@ -1,13 +1,16 @@
 """Rows as a table: numbers to the right, and what is wider than the page scrolls."""
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from dash import html
 from dash.development.base_component import Component
 
 from webapp.components.aria import aria
 from webapp.components.text import NOTHING
+
+FIGURE: Final = re.compile(r"[-+−]?[\d,]+(\.\d+)?\s?%?")
 
 
 def table(columns: Mapping[str, str | Component], rows: Sequence[Mapping[str, Any]], *, label: str) -> Component:
@@ -40,5 +43,10 @@ def _cell(value: Any) -> Any:
 
 def _side(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     values = [row.get(name) for row in rows[:20]]
-    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    return "number" if numbers else ""
+    return "number" if any(_is_number(value) for value in values) else ""
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, str):
+        return FIGURE.fullmatch(value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool)
