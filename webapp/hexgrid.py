@@ -48,10 +48,18 @@ def corners(q: int, r: int, size: int) -> list[tuple[float, float]]:
 
 def address(latitude: float, longitude: float) -> str:
     """About where a place is in the grid of Chicago's addresses, such as `2400 N, 800 W`."""
-    north = (latitude - _STATE_AND_MADISON[0]) * LATITUDE_METRES * _NUMBERS_A_METRE
-    east = (longitude - _STATE_AND_MADISON[1]) * LONGITUDE_METRES * _NUMBERS_A_METRE
+    return _address(*metres(latitude, longitude))
+
+
+def address_of(q: int, r: int, size: int) -> str:
+    """The same of a hexagon's middle."""
+    return _address(*middle(q, r, size))
+
+
+def _address(x: float, y: float) -> str:
+    east, north = (metre - start for metre, start in zip((x, y), metres(*_STATE_AND_MADISON), strict=True))
     return f"{_hundreds(north)} {'N' if north >= 0 else 'S'}, {_hundreds(east)} {'E' if east >= 0 else 'W'}"
 
 
-def _hundreds(numbers: float) -> int:
-    return abs(round(numbers / 100)) * 100
+def _hundreds(away: float) -> int:
+    return abs(round(away * _NUMBERS_A_METRE / 100)) * 100

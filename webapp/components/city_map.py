@@ -26,7 +26,6 @@ _SIZES: Final = (7, 9, 11, 14)
 # In metres: the city, and a part of the lake.
 _WEST, _EAST, _SOUTH, _NORTH = -20_600, 17_500, -24_000, 20_200
 _MARGIN: Final = 4
-HEIGHT: Final = 720
 # Far off the map.
 _NOWHERE: Final = -10_000_000
 
@@ -46,11 +45,15 @@ class Step:
     hexagons: Sequence[Mapping[str, Any]]
 
 
-def graph(id: str, plot: go.Figure, *, label: str, height: int = HEIGHT, still: bool = False) -> Component:
-    """The place of a map, at a fixed height; `label` tells what it shows to whoever does not see it."""
+def graph(id: str, plot: go.Figure, *, label: str, still: bool = False) -> Component:
+    """The place of a map, at a height that is fixed by the stylesheet; `still` is a small picture without any controls.
+
+    `label` tells what it shows to whoever does not see it.
+    """
     config = {"staticPlot": True, "responsive": True} if still else _CONFIG
-    inner = dcc.Graph(id=id, figure=plot, config=config, style={"height": f"{height}px"})
-    return html.Div(inner, role="img" if still else "group", className="plot city-map", **aria(label=label))
+    inner = dcc.Graph(id=id, figure=plot, config=config, responsive=True, style={"height": "100%"})
+    name = "plot city-map city-map-still" if still else "plot city-map"
+    return html.Div(inner, role="img" if still else "group", className=name, **aria(label=label))
 
 
 def city_map(
@@ -63,7 +66,7 @@ def city_map(
     fresh: Sequence[Mapping[str, Any]] = (),
     chosen: tuple[int, int] | None = None,
     at: tuple[float, float] | None = None,
-    height: int = HEIGHT,
+    still: bool = False,
 ) -> go.Figure:
     """The map. `words` say what a pointer at a hexagon is told, and make the hexagons fit to be chosen.
 
@@ -93,7 +96,7 @@ def city_map(
         marker={"opacity": 0, "size": 6},
         hovertemplate="%{text}<extra></extra>",
     )
-    _dress(plot, height)
+    _dress(plot, still)
     return plot
 
 
@@ -160,10 +163,10 @@ def _add_hexagons(plot: go.Figure, hexagons: Iterable[tuple[int, int]], size: in
     )
 
 
-def _dress(plot: go.Figure, height: int) -> None:
-    nothing = {"visible": False, "showgrid": False, "zeroline": False}
+def _dress(plot: go.Figure, still: bool) -> None:
+    nothing = {"visible": False, "showgrid": False, "zeroline": False, "constrain": "domain"}
     plot.update_layout(
-        height=height,
+        autosize=True,
         margin=dict.fromkeys("lrtb", _MARGIN),
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
@@ -177,14 +180,9 @@ def _dress(plot: go.Figure, height: int) -> None:
         xaxis={**nothing, "range": [_WEST, _EAST]},
         yaxis={**nothing, "range": [_SOUTH, _NORTH], "scaleanchor": "x", "scaleratio": 1},
     )
-    small = height < HEIGHT
-    plot.add_annotation(
-        x=11_500,
-        y=7_000,
-        text="Lake<br>Michigan",
-        showarrow=False,
-        font={"size": 12 if small else 15, "style": "italic"},
-    )
-    # Five kilometres, to measure by.
-    plot.add_shape(type="line", x0=_WEST + 500, x1=_WEST + 5_500, y0=_SOUTH + 800, y1=_SOUTH + 800, line={"width": 2})
-    plot.add_annotation(x=_WEST + 3_000, y=_SOUTH + 1_700, text="5 km", showarrow=False)
+    lake = {"text": "Lake<br>Michigan", "font": {"size": 11 if still else 15, "style": "italic"}}
+    plot.add_annotation(x=13_000, y=10_000, showarrow=False, **lake)
+    if not still:  # five kilometres, to measure by
+        y = _SOUTH + 800
+        plot.add_shape(type="line", x0=_WEST + 500, x1=_WEST + 5_500, y0=y, y1=y, line={"width": 2})
+        plot.add_annotation(x=_WEST + 3_000, y=y + 900, text="5 km", showarrow=False)

@@ -23,7 +23,7 @@ from webapp.components.problem import problem
 from webapp.components.table import table
 from webapp.components.term import term
 from webapp.components.text import NOTHING, clock, day, number
-from webapp.hexgrid import address
+from webapp.hexgrid import address, address_of
 
 TICK_MS: Final = 5_000
 # New crashes are shown at each tick, all hexagons anew at each so many.
@@ -114,7 +114,7 @@ def layout(
                         clearable=True,
                         size="md",
                     ),
-                    _select("map-size", "Hexagons of", SIZES, size if size in SIZES else "500"),
+                    _select("map-size", "Size of hexagons", SIZES, size if size in SIZES else "500"),
                 ],
                 className="map-controls",
             ),
@@ -297,7 +297,7 @@ async def _shown(
     if now == seen and not anew:
         return (*counted, *(no_update,) * 5, None, no_update)
     back = {} if hexagon else {"display": "none"}
-    return (*counted, *_list(listed, fresh, hexagon, most), back, _through(through), None, now)
+    return (*counted, *_list(listed, fresh, hexagon, int(size), most), back, _through(through), None, now)
 
 
 def _counted(
@@ -346,11 +346,11 @@ def _fresh(crashes: Sequence[Mapping[str, Any]], seen: Mapping[str, Any], *, ane
 
 
 def _list(
-    answer: Mapping[str, Any], fresh: set[str], hexagon: tuple[int, int] | None, most: int
+    answer: Mapping[str, Any], fresh: set[str], hexagon: tuple[int, int] | None, size: int, most: int
 ) -> tuple[Any, str, bool]:
     """The crashes of a list, its title, and whether there are no more."""
     rows = answer["rows"][:most]
-    title = "Crashes in this hexagon" if hexagon else "Latest crashes"
+    title = f"Crashes around {address_of(*hexagon, size)}" if hexagon else "Latest crashes"
     if not rows:
         return empty("No crash is left", "Choose a longer time, or fewer filters.", "map"), title, True
     lines = [crash_line(row, fresh=row["crash_record_id"] in fresh) for row in rows]
@@ -397,7 +397,7 @@ def _range(step: Step, measure: str) -> str:
 def _note(found: Mapping[str, Any]) -> str:
     words = f"{number(found['crashes'])} crashes in {number(len(found['hexagons']))} hexagons"
     if found["without_place"]:
-        words += f"; {number(found['without_place'])} of them without coordinates, and so not on the map"
+        words += f"; {number(found['without_place'])} of them have no coordinates, and are not on the map"
     return words
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from dash import Dash, Input, Output, dcc, html
+from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
 from webapp.ask import Ask, Refused
@@ -24,7 +24,6 @@ from webapp.hexgrid import address
 
 _TARGETS: Final = {"injury": "An injury", "injury_severe": "A severe injury"}
 _OUTLINE: Final = 1000
-_PLACE_HEIGHT: Final = 300
 
 _FACTS: Final = {
     "first_crash_type": "First collision",
@@ -81,7 +80,7 @@ def layout(ask: Ask, crash_id: str = "", **_: str) -> Component:
 
 
 def callbacks(app: Dash, ask: Ask) -> None:
-    """Fill the page; what became of the crash takes longer than the crash, and does not hold it up."""
+    """Fill the page from above: what became of the crash takes longer, and must not be pushed down once it is there."""
 
     @app.callback(Output("crash-main", "children"), Input("crash-id", "data"))
     async def main(crash_id: str) -> Any:
@@ -95,8 +94,8 @@ def callbacks(app: Dash, ask: Ask) -> None:
             outline = []
         return await asyncio.to_thread(_main, found, [(each["q"], each["r"]) for each in outline])
 
-    @app.callback(Output("crash-history", "children"), Input("crash-id", "data"))
-    async def history(crash_id: str) -> Any:
+    @app.callback(Output("crash-history", "children"), Input("crash-main", "children"), State("crash-id", "data"))
+    async def history(_: Any, crash_id: str) -> Any:
         try:
             told: Any = amendments(await ask.get(_api(crash_id) + "/history"))
         except Refused as refused:
@@ -105,8 +104,8 @@ def callbacks(app: Dash, ask: Ask) -> None:
             told = problem(refused)
         return _section("What became of it", told)
 
-    @app.callback(Output("crash-lineage", "children"), Input("crash-id", "data"))
-    async def lineage(crash_id: str) -> Any:
+    @app.callback(Output("crash-lineage", "children"), Input("crash-main", "children"), State("crash-id", "data"))
+    async def lineage(_: Any, crash_id: str) -> Any:
         try:
             told: Any = trail(await ask.get(f"/api/lineage/crashes/{quote(crash_id, safe='')}"))
         except Refused as refused:
@@ -155,10 +154,10 @@ def _place(crash: Mapping[str, Any], outline: Sequence[tuple[int, int]]) -> list
     if crash["latitude"] is None:
         return [html.P("The city has published no coordinates of it, or impossible ones."), html.P(_street(crash))]
     at = crash["latitude"], crash["longitude"]
-    plot = city_map(outline, _OUTLINE, at=at, height=_PLACE_HEIGHT)
+    plot = city_map(outline, _OUTLINE, at=at, still=True)
     label = f"Map of Chicago with a star where the crash was: about {address(*at)}"
     return [
-        graph("crash-place", plot, label=label, height=_PLACE_HEIGHT, still=True),
+        graph("crash-place", plot, label=label, still=True),
         html.P(f"About {address(*at)}; {at[0]:.5f}, {at[1]:.5f}; beat {crash['beat_of_occurrence'] or NOTHING}"),
     ]
 
@@ -188,9 +187,10 @@ def _score(score: Mapping[str, Any]) -> Component:
         [
             "By the model ",
             html.Code(score["model_version"]),
-            ", which knows ",
-            term(score["tier"], "Of what is known before a crash, at its scene, or from its report."),
-            " facts",
+            ", of the tier ",
+            term(
+                score["tier"], "What a model may know: what is known before a crash, at its scene, or from its report."
+            ),
         ],
         className="crash-by",
     )
