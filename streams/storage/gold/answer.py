@@ -1,8 +1,12 @@
 """What a query gives. Clients have it without the database."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pyarrow as pa
+
+# Who asks: the service and its pages, or people in SQL of their own.
+Lane = Literal["service", "people"]
 
 
 @dataclass(frozen=True)

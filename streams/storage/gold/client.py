@@ -22,7 +22,7 @@ from streams.errors import (
     StoreUnavailable,
 )
 from streams.lineage.trail import Lineage
-from streams.storage.gold.answer import Answer
+from streams.storage.gold.answer import Answer, Lane
 
 _FAILURES: Final[Mapping[str, type[CrashStreamError]]] = {
     failure.__name__: failure
@@ -51,12 +51,14 @@ class GoldClient:
     ) -> None:
         await self.close()
 
-    async def query(self, sql: str, *, limit: int = 10_000, parameters: Mapping[str, object] | None = None) -> Answer:
-        """The first `limit` rows of a single read; `parameters` are its `$name`s.
+    async def query(
+        self, sql: str, *, limit: int = 10_000, parameters: Mapping[str, object] | None = None, lane: Lane = "service"
+    ) -> Answer:
+        """The first `limit` rows of a single read; `parameters` are its `$name`s. SQL of people goes to their `lane`.
 
         Raises `QueryRefused`, `QueryLimit`, `GoldBusy`, or `GoldUnavailable` when nobody answers.
         """
-        question = {"sql": sql, "limit": limit, "parameters": dict(parameters or {})}
+        question = {"sql": sql, "limit": limit, "parameters": dict(parameters or {}), "lane": lane}
         body, headers = await self._ask("POST", "/query", question)
         try:
             with pa.ipc.open_stream(body) as reader:

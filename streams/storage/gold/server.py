@@ -2,7 +2,7 @@
 
 ::
 
-    POST /query    {"sql", "limit"?, "parameters"?}   an Arrow IPC stream, and `X-Truncated: true|false`
+    POST /query    {"sql", "limit"?, "parameters"?, "lane"?}   an Arrow IPC stream, and `X-Truncated: true|false`
     GET  /lineage/{table}/{key}   where a row came from: `streams.lineage.trail.Lineage` as JSON
     GET  /status   rows by table, how far the data goes, size, version, as JSON
     GET  /healthz  200 while the database answers
@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streams.errors import CrashStreamError, GoldBusy, GoldDenied, QueryLimit, QueryRefused, RowMissing
 from streams.lineage.trace import trace
-from streams.storage.gold.answer import Answer
+from streams.storage.gold.answer import Answer, Lane
 from streams.storage.gold.gold import MOST_ROWS, Gold
 from streams.storage.objects import Objects
 
@@ -36,8 +36,9 @@ T = TypeVar("T")
 ARROW: Final = "application/vnd.apache.arrow.stream"
 _GOLD: Final = web.AppKey("gold", Gold)
 
-# Beyond this many at once and this many in waiting, somebody is told to come again.
-_THREADS: Final = 4
+# Beyond this many at once and this many in waiting, somebody is told to come again. What people write in SQL may take
+# long; it has a lane of its own, so that pages and the service never wait behind it.
+_THREADS: Final[Mapping[Lane, int]] = {"service": 4, "people": 2}
 _WAITING: Final = 64
 # Each reads a whole month of Silver.
 _TRACES: Final = 2
@@ -53,17 +54,19 @@ class Question(BaseModel):
     sql: str = Field(min_length=1, max_length=100_000)
     limit: int = Field(10_000, ge=1, le=MOST_ROWS)
     parameters: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    lane: Lane = "service"
 
 
 class _Pool:
     """Threads of the readers: few, and their own, so that a crowd of readers takes none from the writer."""
 
-    def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="gold-reader")
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="gold-reader")
         self._asked = 0
 
     async def run(self, work: Callable[[], T]) -> T:
-        if self._asked >= _THREADS + _WAITING:
+        if self._asked >= self._threads + _WAITING:
             raise GoldBusy(f"{self._asked} queries are running or waiting", hint="ask again in a moment")
         self._asked += 1
         try:
@@ -75,7 +78,7 @@ class _Pool:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-_POOL: Final = web.AppKey("pool", _Pool)
+_POOLS: Final[web.AppKey[Mapping[Lane, _Pool]]] = web.AppKey("pools")
 _OBJECTS: Final[web.AppKey[Objects]] = web.AppKey("objects")
 _TRACING: Final = web.AppKey("tracing", asyncio.Semaphore)
 _TOKEN: Final[web.AppKey[str | None]] = web.AppKey("token")
@@ -103,8 +106,8 @@ def create_app(
     """
     app = web.Application(middlewares=[_failures])
     app[_GOLD] = gold
-    app[_POOL] = _Pool()
-    app.on_cleanup.append(_close_pool)
+    app[_POOLS] = {lane: _Pool(threads) for lane, threads in _THREADS.items()}
+    app.on_cleanup.append(_close_pools)
     app.add_routes([web.post("/query", _query), web.get("/status", _status), web.get("/healthz", _healthz)])
     if objects is not None:
         app[_OBJECTS] = objects
@@ -117,8 +120,9 @@ def create_app(
     return app
 
 
-async def _close_pool(app: web.Application) -> None:
-    app[_POOL].close()
+async def _close_pools(app: web.Application) -> None:
+    for pool in app[_POOLS].values():
+        pool.close()
 
 
 async def _query(request: web.Request) -> web.StreamResponse:
@@ -129,7 +133,7 @@ async def _query(request: web.Request) -> web.StreamResponse:
         found = gold.query(question.sql, limit=question.limit, parameters=question.parameters)
         return found, _stream(found.table)
 
-    found, body = await request.app[_POOL].run(answer)
+    found, body = await request.app[_POOLS][question.lane].run(answer)
     headers = {"X-Truncated": str(found.truncated).lower()}
     return web.Response(body=body, content_type=ARROW, headers=headers)
 
@@ -138,7 +142,7 @@ async def _lineage(request: web.Request) -> web.StreamResponse:
     app = request.app
 
     async def ask(sql: str, *, parameters: Mapping[str, object]) -> Answer:
-        return await app[_POOL].run(lambda: app[_GOLD].query(sql, parameters=parameters))
+        return await app[_POOLS]["service"].run(lambda: app[_GOLD].query(sql, parameters=parameters))
 
     async with app[_TRACING]:
         lineage = await trace(ask, app[_OBJECTS], request.match_info["table"], request.match_info["key"])
@@ -146,7 +150,7 @@ async def _lineage(request: web.Request) -> web.StreamResponse:
 
 
 async def _status(request: web.Request) -> web.StreamResponse:
-    status = await request.app[_POOL].run(request.app[_GOLD].status)
+    status = await request.app[_POOLS]["service"].run(request.app[_GOLD].status)
     through = status.data_through.isoformat() if status.data_through else None
     return web.json_response(asdict(status) | {"data_through": through})
 

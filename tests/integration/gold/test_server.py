@@ -141,7 +141,7 @@ async def test_many_ask_at_once_while_gold_is_written(gold: Gold, client: GoldCl
 
 
 async def test_a_crowd_is_told_to_come_again(server: TestServer, client: GoldClient, monkeypatch) -> None:
-    monkeypatch.setattr(gold_server, "_WAITING", -gold_server._THREADS)
+    monkeypatch.setattr(gold_server, "_WAITING", -gold_server._THREADS["service"])
     with pytest.raises(GoldBusy, match="ask again"):
         await client.query("select 1")
 
