@@ -13,7 +13,6 @@ from webapp.api.answers import as_response, wanted
 from webapp.api.gold import Rows, Shape
 from webapp.api.report_csv import report_csv
 from webapp.api.report_figures import Audit, Report, Run, report
-from webapp.api.report_pdf import report_pdf
 from webapp.components.text import CHICAGO
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 from webapp.queries import SQL, rows
@@ -228,7 +227,7 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
     async def pdf(first: From = None, last: To = None) -> Response:
         """The report on a period as a document of two pages."""
         found = await _report(first, last)
-        return _download(await asyncio.to_thread(report_pdf, found), found, "pdf", "application/pdf")
+        return _download(await asyncio.to_thread(_printed, found), found, "pdf", "application/pdf")
 
     @router.get("/download/csv", responses={200: {"content": {"text/csv": {}}}, **nothing})
     async def csv(first: From = None, last: To = None) -> Response:
@@ -267,6 +266,12 @@ def _sums(counts: list[dict[str, Any]], by: str) -> dict[str, int]:
     for row in counts:
         sums[row[by]] = sums.get(row[by], 0) + row["runs"]
     return sums
+
+
+def _printed(found: Report) -> bytes:
+    from webapp.api.report_pdf import report_pdf  # takes half a second, which the start of the web need not wait for
+
+    return report_pdf(found)
 
 
 def _download(body: bytes, of: Report, suffix: str, media_type: str) -> Response:

@@ -18,7 +18,7 @@ from webapp.components.table import table
 from webapp.components.term import term
 from webapp.components.text import number, plural
 from webapp.components.who import who_may
-from webapp.pages.reports.words import run_link, search, state, when
+from webapp.pages.reports.words import run_link, search, state, waiting, when
 
 MOST: Final = 50
 REFRESH_MS: Final = 1500
@@ -29,10 +29,7 @@ COLUMNS: Final = {
     "asked": "Asked for",
     "months": "Months",
     "portal": "Rows at the portal",
-    "ours": "Rows of the copy",
-    "missing": "Missing",
-    "gone": "Gone",
-    "moved": "Moved",
+    "differences": "Differences",
 }
 MEANINGS: Final = (
     ("Missing", "The portal has the row and the copy lacked it: it is being fetched."),
@@ -51,7 +48,10 @@ async def layout(ask: Ask, choices: dict[str, str]) -> Component:
             html.Div(
                 [
                     html.Section(
-                        [html.H2("Audits"), html.Div(id="reports-audits-list", className="reports-audits-list")],
+                        [
+                            html.H2("Audits"),
+                            html.Div(waiting(), id="reports-audits-list", className="reports-audits-list"),
+                        ],
                         className="card",
                     ),
                     html.Section(
@@ -91,7 +91,7 @@ async def layout(ask: Ask, choices: dict[str, str]) -> Component:
                         w=420,
                         maw="100%",
                     ),
-                    html.Div(id="reports-audit-grid", className="reports-audit-grid"),
+                    html.Div(waiting(), id="reports-audit-grid", className="reports-audit-grid"),
                     html.P(
                         [part for word, meaning in MEANINGS for part in (term(word, meaning), " · ")][:-1],
                         className="reports-terms",
@@ -204,7 +204,9 @@ def _list(found: list[dict[str, Any]]) -> Component:
             "verdict": _badge(audit),
             "audit": run_link(audit["run_id"]),
             "asked": when(audit["requested_at"]),
-            **{name: audit[name] for name in ("months", "portal", "ours", "missing", "gone", "moved")},
+            "months": audit["months"],
+            "portal": audit["portal"],
+            "differences": _differences(audit) or "none",
         }
         for audit in found
     ]
@@ -225,9 +227,10 @@ def _verdict(audit: dict[str, Any]) -> str:
 
 
 def _grid(found: dict[str, Any]) -> Component:
-    months = sorted({row["month"] for row in found["months"]}, reverse=True)
-    if not months:
+    if not found["months"]:
         return empty("Nothing compared", "This audit has compared no month yet.", "report")
+    held = {row["month"] for row in found["months"] if row["portal"] or row["ours"] or _differs(row)}
+    months = sorted(held, reverse=True)
     most = max(row["portal"] for row in found["months"]) or 1
     cells = {(row["month"], row["dataset"]): _cell(row, most) for row in found["months"]}
     return html.Div(
@@ -239,18 +242,21 @@ def _grid(found: dict[str, Any]) -> Component:
 
 
 def _words(found: dict[str, Any]) -> str:
-    differing = sum(_differs(row) for row in found["months"])
-    if not differing:
-        return f"All {plural(len(found['months']), 'comparison')} agree."
-    return f"{plural(differing, 'comparison')} of {len(found['months']):,} differ."
+    compared, differing = len(found["months"]), sum(_differs(row) for row in found["months"])
+    verdict = f"{plural(differing, 'comparison')} of {compared:,} differ" if differing else f"All {compared:,} agree"
+    return f"{verdict}. Months without a row on either side are left out."
 
 
 def _cell(row: dict[str, Any], most: int) -> Cell:
-    differences = ", ".join(f"{row[name]:,} {name}" for name in ("missing", "gone", "moved") if row[name])
+    differences = _differences(row)
     counts = f"{row['ours']:,} here, {row['portal']:,} there"
     if not _differs(row):
         return Cell(f"✓ {row['portal']:,}", row["portal"] / most, counts)
     return Cell(f"≠ {differences or counts}", 0, counts, ill=True)
+
+
+def _differences(row: dict[str, Any]) -> str:
+    return ", ".join(f"{row[name]:,} {name}" for name in ("missing", "gone", "moved") if row[name])
 
 
 def _differs(row: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from webapp.components.problem import problem
 from webapp.components.table import table
 from webapp.components.text import plural
 from webapp.components.who import who_may
-from webapp.pages.reports.words import run_link, search, when
+from webapp.pages.reports.words import run_link, search, waiting, when
 
 MOST: Final = 200
 STATES: Final = {"waiting": "Not replayed yet", "replayed": "Replayed", "all": "All"}
@@ -54,7 +54,7 @@ async def layout(ask: Ask, choices: dict[str, str]) -> Component:
                 className="reports-controls",
             ),
             html.Div(id="reports-letters-told"),
-            html.Div(id="reports-letters", className="card reports-letters"),
+            html.Div(waiting(), id="reports-letters", className="card reports-letters"),
         ]
     )
 

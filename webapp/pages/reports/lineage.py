@@ -16,7 +16,7 @@ from webapp.components.figure import CATEGORIES, figure
 from webapp.components.problem import problem
 from webapp.components.table import table
 from webapp.components.text import number, plural, size
-from webapp.pages.reports.words import run_link, search, when
+from webapp.pages.reports.words import run_link, search, waiting, when
 
 TABLES: Final = {"crashes": "crash_record_id", "vehicles": "crash_unit_id", "people": "person_id"}
 # More nodes than these in a column are drawn as one a dataset, or one a year.
@@ -45,7 +45,7 @@ async def layout(_: Ask, choices: dict[str, str]) -> Component:
                         w=420,
                         maw="100%",
                     ),
-                    html.Div(id="reports-lineage-graph", className="reports-lineage-graph"),
+                    html.Div(waiting(), id="reports-lineage-graph", className="reports-lineage-graph"),
                 ],
                 className="card",
             ),
@@ -67,7 +67,6 @@ async def layout(_: Ask, choices: dict[str, str]) -> Component:
                                 label="Key",
                                 value=key,
                                 placeholder="crash_record_id, crash_unit_id or person_id",
-                                maxLength=200,
                                 className="reports-lineage-key",
                             ),
                             dmc.Button("Follow", id="reports-lineage-follow"),

@@ -17,7 +17,7 @@ from webapp.components.problem import problem
 from webapp.components.table import table
 from webapp.components.term import term
 from webapp.components.text import plural
-from webapp.pages.reports.words import run_link, search, when
+from webapp.pages.reports.words import run_link, search, waiting, when
 
 DATASETS: Final = {"crashes": "Crashes", "vehicles": "Vehicles", "people": "People"}
 SHOW: Final = {"filled": "Share filled", "flagged": "Share flagged"}
@@ -67,7 +67,7 @@ async def layout(_: Ask, choices: dict[str, str]) -> Component:
                 ],
                 className="reports-lead",
             ),
-            html.Div(id="reports-quality-map", className="card reports-quality-map"),
+            html.Div(waiting(), id="reports-quality-map", className="card reports-quality-map"),
             html.Div(
                 [
                     html.Section(
@@ -136,7 +136,7 @@ def _map(rows: list[dict[str, Any]], dataset: str, what: str) -> Component:
         )
         for row in rows
     }
-    return heat("Column", months, columns, cells, label=f"{SHOW[what]} of each column of {dataset}, by month")
+    return heat("Column (%)", months, columns, cells, label=f"{SHOW[what]} of each column of {dataset}, by month")
 
 
 def _flags(rows: list[dict[str, Any]]) -> Component:
@@ -151,7 +151,7 @@ def _flags(rows: list[dict[str, Any]]) -> Component:
             "column": html.Code(column),
             "reason": term(reason, REASONS[reason]),
             "rows": count,
-            "share": _percent(count, totals[column]),
+            "share": f"{_percent(count, totals[column])} %",
         }
         for (column, reason), count in counts.most_common()
         if count

@@ -14,7 +14,7 @@ from webapp.components.empty import empty
 from webapp.components.problem import problem
 from webapp.components.table import table
 from webapp.components.text import NOTHING, plural, span
-from webapp.pages.reports.words import run_link, search, state, took, when
+from webapp.pages.reports.words import run_link, search, state, took, waiting, when
 
 PER_PAGE: Final = 25
 STATUSES: Final = ("running", "complete", "failed")
@@ -73,7 +73,7 @@ async def layout(_: Ask, choices: dict[str, str]) -> Component:
                 ],
                 className="reports-between",
             ),
-            html.Div(id="reports-runs-table", className="card reports-runs"),
+            html.Div(waiting(), id="reports-runs-table", className="card reports-runs"),
             dmc.Pagination(
                 id="reports-runs-page",
                 total=1,

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import date, datetime
+from string import capwords
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -17,9 +18,9 @@ from webapp.components.heat import Cell, heat
 from webapp.components.problem import problem
 from webapp.components.table import table
 from webapp.components.term import term
-from webapp.components.text import NOTHING, clock, number, plural, short_day, size
+from webapp.components.text import NOTHING, clock, number, short_day, size
 from webapp.components.text import day as full_day
-from webapp.pages.reports.words import run_link, search, state, took, when
+from webapp.pages.reports.words import run_link, search, state, took, waiting, when
 
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # As the cards of the home page have them, from the ground up; see style.css for their variables.
@@ -43,7 +44,7 @@ async def layout(_: Ask, choices: dict[str, str]) -> Component:
             html.Section(
                 [
                     html.H2("Crashes by outcome, against the year before"),
-                    html.Div(id="reports-windows", className="reports-windows"),
+                    html.Div(waiting(), id="reports-windows", className="reports-windows reports-right"),
                 ],
                 className="card section",
             ),
@@ -80,7 +81,7 @@ async def layout(_: Ask, choices: dict[str, str]) -> Component:
                             ),
                         ]
                     ),
-                    html.Div(id="reports-report", className="reports-report"),
+                    html.Div(waiting(), id="reports-report", className="reports-report"),
                 ],
                 className="card section",
             ),
@@ -312,7 +313,7 @@ def _types(report: Report) -> Component:
         for one in report.types
     ]
     titles = {"kind": "Type", "crashes": "Crashes", "before": "Year before", "injury": "With injury"}
-    return table(titles, rows, label="Crash types")
+    return html.Div(table(titles, rows, label="Crash types"), className="reports-right")
 
 
 def _places(report: Report) -> Component:
@@ -322,7 +323,7 @@ def _places(report: Report) -> Component:
 
 
 def _place(grid_id: str, street: str | None) -> Component:
-    return html.Span([html.Code(grid_id.replace("_", ", ")), f" {(street or '').title()}"])
+    return html.Span([html.Code(grid_id.replace("_", ", ")), f" {capwords(street or '')}"])
 
 
 def _runs(report: Report) -> Component:
@@ -342,7 +343,7 @@ def _runs(report: Report) -> Component:
         )
     titles = {"run": "Run", "state": "State", "asked": "Asked for", "took": "Took", "changed": "Crashes changed"}
     shown: Component = table(titles, rows, label="Last runs")
-    return html.Div([shown, html.P(dcc.Link(f"{plural(len(rows), 'run')}; all of them", href="/reports?tab=runs"))])
+    return html.Div([shown, html.P(dcc.Link("See all runs", href="/reports?tab=runs"))])
 
 
 def _moment(text: str | None) -> str:

@@ -22,7 +22,7 @@ def when(text: str | None) -> str:
     if at is None:
         return NOTHING
     local = at.astimezone(CHICAGO)
-    return f"{short_day(local)}, {local:%Y}, {clock(local)}"
+    return f"{short_day(local)}, {local:%Y}, {clock(local)}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def took(run: dict[str, Any]) -> str:
@@ -39,3 +39,8 @@ def run_link(run_id: str | None) -> Any:
 def state(name: str) -> Component:
     """A state as a badge."""
     return html.Span(name, className=f"state state-{name}")
+
+
+def waiting() -> Component:
+    """Stands where figures will be."""
+    return html.P("Asking Gold …", className="reports-waiting")
