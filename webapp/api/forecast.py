@@ -109,7 +109,7 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
     router = APIRouter(prefix="/api/forecast", tags=["forecast"], responses=ERRORS, route_class=versioned(answers))
 
     def tabular(rows: type[_Rows]) -> dict[str, Any]:
-        content = {MEDIA["csv"]: {}, MEDIA["arrow"]: {}, MEDIA["parquet"]: {}}
+        content: dict[str, Any] = {MEDIA["csv"]: {}, MEDIA["arrow"]: {}, MEDIA["parquet"]: {}}
         return {"description": "The rows, as JSON, CSV, Arrow or Parquet", "model": rows, "content": content}
 
     @router.get(

@@ -27,12 +27,12 @@ MOST_EXPLAINED: Final = 50
 # Impossible values that are listed.
 _SHOWN: Final = 100
 
-# The columns that each feature is made of, as `Inputs` names them.
+# The columns that each feature is made of, as `Inputs` names them. A vehicle has the date of its crash.
 _COLUMNS: Final = {
     feature.name: [
         name if feature.table == "crashes" else f"{feature.table}.{name}"
         for name in feature.expr.meta.root_names()
-        if name != KEY
+        if name != KEY and (feature.table, name) != ("vehicles", "crash_date")
     ]
     for feature in FEATURES
 }

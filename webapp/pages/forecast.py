@@ -282,7 +282,7 @@ def _tests(rows: list[dict[str, Any]], measure: str, level: str) -> list[Any]:
     tried = f"tried from {number(served['origins'])} past evenings" if served["origins"] else "not tried yet"
     where = "for the city" if level == "city" else "over all beats"
     reason = next((row["note"] for row in found if row["method"] == "model" and row["note"]), None)
-    words = [
+    words: list[Any] = [
         f"Each method forecast 14 days again and again as if from the past, {where}, and was compared with what came. ",
         html.Strong(f"{name} is served, {tried}."),
         *([f" The model is not: {reason}."] if reason and served["method"] != "model" else []),

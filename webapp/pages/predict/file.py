@@ -64,7 +64,7 @@ def layout(choices: Mapping[str, str]) -> Component:
                 className="notice",
                 hidden=True,
                 role="alert",
-                **{"data-most": MOST_BYTES},
+                **_data(most=MOST_BYTES),
             ),
             html.Div(
                 [dmc.Loader(size="sm"), "Predicting for each row …"],
@@ -82,6 +82,10 @@ def layout(choices: Mapping[str, str]) -> Component:
             ),
         ]
     )
+
+
+def _data(**attributes: int) -> dict[str, Any]:
+    return {f"data-{name}": value for name, value in attributes.items()}
 
 
 def callbacks(app: Dash, ask: Ask) -> None:
@@ -192,10 +196,8 @@ def _findings(findings: dict[str, Any]) -> list[Component]:
         ("Unknown columns", ", ".join(findings["unknown_columns"]), "nobody knows them; a typing error, perhaps"),
         (
             "Impossible values",
-            ", ".join(
-                f"{odd['field'].removeprefix('rows.')}: {odd['value']}" for odd in findings["impossible_values"][:20]
-            ),
-            "they count as not known; the number is the row, from 0",
+            ", ".join(map(_impossible, findings["impossible_values"][:20])),
+            "they count as not known",
         ),
         (
             "New values",
@@ -216,3 +218,9 @@ def _findings(findings: dict[str, Any]) -> list[Component]:
     return [
         html.Section([html.H2("What was found in it"), html.Dl(items, className="predict-found")], className="card")
     ]
+
+
+def _impossible(odd: dict[str, str]) -> str:
+    """Such as `row 1: lane_cnt 99`; the API counts rows from 0, people count lines."""
+    _, row, column = odd["field"].split(".", 2)
+    return f"row {int(row) + 1}: {column} {odd['value']}"

@@ -83,7 +83,7 @@ def form(fields: Sequence[Field], flat: Flat, unfolded: Sequence[str]) -> list[C
 
 def _rows(fields: list[Field], flat: Flat, table: str, unfolded: Sequence[str]) -> Component:
     count, noun = rows_of(flat, table), _ONE[table]
-    rows = [
+    rows: list[Any] = [
         html.Fieldset(
             [
                 html.Legend(f"{noun} {row + 1}"),

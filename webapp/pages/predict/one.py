@@ -255,7 +255,11 @@ async def _of_gold(ask: Ask, version: str, crash_id: str | None) -> tuple[Flat, 
         else "nobody was hurt"
     )
     identity = example["crash_record_id"]
-    words = ["Filled in with ", dcc.Link(f"crash {identity[:12]}…", href=f"/crash/{identity}"), f": in fact {came}."]
+    words: list[Any] = [
+        "Filled in with ",
+        dcc.Link(f"crash {identity[:12]}…", href=f"/crash/{identity}"),
+        f": in fact {came}.",
+    ]
     return crash.of_gold(example["crash"]), html.P(words, className="predict-note")
 
 

@@ -1,7 +1,7 @@
 """The crashes of some days: what the model says of them, and how well that fits what came."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -18,10 +18,10 @@ from webapp.components.figure import CATEGORIES, figure
 from webapp.components.probability import percent
 from webapp.components.problem import problem
 from webapp.components.table import table
-from webapp.components.text import number, span
+from webapp.components.text import clock, number, short_day, span
 
 TARGETS: Final = {"injury": "An injury", "injury_severe": "A severe injury"}
-_ROWS: Final = 50
+_ROWS: Final = 25
 
 # The controls whose values are in the address, and their names there.
 CHOICES: Final = {"predict-start": "start", "predict-through": "through", "predict-target": "target"}
@@ -149,7 +149,7 @@ def histogram(edges: list[float], counts: list[int], threshold: float, id: str) 
         },
     )
     plot.update_xaxes(title="probability", tickformat=".0%", range=[0, 1])
-    plot.update_yaxes(title="crashes", rangemode="tozero")
+    plot.update_yaxes(title="crashes", rangemode="tozero", tickformat=",d")
     rows = [{"from": label, "crashes": count} for label, count in zip(labels, counts, strict=True)]
     twin = table({"from": "Probability", "crashes": "Crashes"}, rows, label="Crashes by probability")
     return html.Div(
@@ -249,9 +249,9 @@ def _fit(answer: dict[str, Any]) -> list[Component]:
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    identity, at = row["crash_record_id"], row["crash_date"]
+    identity, at = row["crash_record_id"], row["crash_date"] and datetime.fromisoformat(row["crash_date"])
     return {
-        "when": f"{at[:10]} {at[11:16]}" if at else None,
+        "when": f"{short_day(at)}, {clock(at)}" if at else None,
         "crash": dcc.Link(f"{identity[:10]}…", href=f"/crash/{identity}"),
         "probability": percent(row["probability"]),
         "label": row["label"],
