@@ -203,3 +203,31 @@ async def test_it_is_made_anew_when_there_are_other_days_and_only_then(
     finally:
         ever.cancel()
         city.gold._write(lambda cursor: cursor.execute("delete from crashes where crash_record_id = 'new'"))
+
+
+async def test_the_past_and_the_beats_stand_beside_a_forecast(city: City) -> None:
+    assert (await city.ask("/beats"))["rows"] == []
+    await city.forecast()
+    await city.load()
+    past = (await city.ask("/past", measure="crashes", days="20"))["rows"]
+    assert [row["day"] for row in past] == [(THROUGH - timedelta(days=n)).isoformat() for n in reversed(range(20))]
+    (tested,) = {
+        row["complete_through"] for row in (await city.ask("/backtests"))["rows"] if row["measure"] == "crashes"
+    }
+    assert [row["complete"] for row in past] == [row["day"] <= tested for row in past]
+    assert not all(row["complete"] for row in past)
+    assert any(row["complete"] for row in past)
+    counted = city.rows(
+        "select count(*) as n from crashes where crash_date::date = (select max(crash_date)::date from crashes)"
+    )
+    assert past[-1]["count"] == counted[0]["n"]
+    beats = (await city.ask("/beats"))["rows"]
+    assert len(beats) == BEATS
+    one = beats[0]["beat"]
+    ahead = (await city.ask(beat=str(one), measure="crashes"))["rows"]
+    assert beats[0]["crashes"] == pytest.approx(sum(row["expected"] for row in ahead))
+    of_beats = [(await city.ask("/past", beat=str(row["beat"]), measure="crashes", days="5"))["rows"] for row in beats]
+    assert [sum(day) for day in zip(*([row["count"] for row in rows] for rows in of_beats), strict=True)] == [
+        row["count"] for row in past[-5:]
+    ]
+    assert (await city.ask("/past", 422, days="0"))["error"]["field"] == "days"

@@ -6,6 +6,8 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import pytest_asyncio
 
@@ -76,6 +78,9 @@ async def test_one_crash_is_explained_and_what_it_lacked_is_told(served: Served)
     assert prediction["label"] == (prediction["probability"] >= answer["model"]["threshold"])
     sizes = [abs(each["contribution"]) for each in prediction["contributions"]]
     assert (len(sizes), sizes) == (4, sorted(sizes, reverse=True))
+    values = {each["feature"]: each["value"] for each in prediction["contributions"]}
+    assert values.get("pedestrians", "1") == "1"
+    assert values["first_crash_type"] == "PEDESTRIAN"
     findings = answer["findings"]
     assert findings["unknown_columns"] == ["colour"]
     assert findings["unknown_categories"] == {"damage": ["PRICELESS"]}
@@ -174,6 +179,31 @@ async def test_crashes_of_gold_are_counted_binned_and_judged(served: Served, mon
     assert [(row["crash_record_id"], float(row["probability"])) for row in rows] == [
         (row["crash_record_id"], row["probability"]) for row in whole["rows"]
     ]
+
+
+async def test_all_crashes_of_a_span_have_an_address_and_come_as_arrow(served: Served) -> None:
+    path = "/api/model/predict-from-gold?start=2025-01-01&end=2025-01-10&explain=2"
+    async with served.api.get(path) as response:
+        rows = (await response.json())["rows"]
+    assert all(set(each) == {"feature", "contribution", "value"} for row in rows for each in row["contributions"])
+    for address in (f"{path}&format=arrow", path.replace("?", ".arrow?")):
+        async with served.api.get(address) as response:
+            table = pa.ipc.open_stream(await response.read()).read_all()
+            assert table.num_rows > len(rows) == 100
+            assert table.slice(0, 100)["contributions"].to_pylist() == [row["contributions"] for row in rows]
+    async with served.api.get(f"{path}&format=csv") as response:
+        assert len((await response.text()).splitlines()) == table.num_rows + 1
+
+
+async def test_what_has_no_such_format_says_which_it_has(served: Served) -> None:
+    error = (await served.ask("GET", "predict-from-gold?start=2025-01-01&end=2025-02-01&format=parquet", 406))["error"]
+    assert (error["code"], error["field"]) == ("not-acceptable", "format")
+    assert "arrow" in error["hint"]
+    backwards = (await served.ask("GET", "predict-from-gold?start=2025-02-01&end=2025-01-01", 422))["error"]
+    assert backwards["field"] == "end"
+    async with served.api.post("/api/model/predict?format=parquet&explain=1", json=CRASH) as response:
+        table = pa.parquet.read_table(io.BytesIO(await response.read()))
+    assert table.column_names == ["row", "crash_record_id", "probability", "label", "contributions"]
 
 
 async def test_crashes_of_gold_are_asked_for_by_id(served: Served) -> None:

@@ -1,5 +1,6 @@
 """A simulated city in Gold, and two models really trained on it: made once, and given to each test as they were."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import aiohttp
 
 from agents.train import train
 from models.registry import BUCKET, Meta, Registry
-from streams.records import TrainRequest
+from streams.records import TrainEvent, TrainRequest
 from streams.storage.gold.client import GoldClient
 from streams.storage.gold.gold import Gold
 from tests.city_gold import city_changes
@@ -48,6 +49,8 @@ async def made_city(folder: Path) -> City:
         registry = Registry(objects, outbox)
         for request in (REPORT, SCENE):
             await train(request, client, registry, outbox, (), "0.1.0")
+        events = [record for _, record in outbox.records if isinstance(record, TrainEvent)]
+        await asyncio.to_thread(served.gold.note_training, events)
         metas = {meta.origin.request_id: meta for meta in await registry.list()}
         assert metas.keys() == {"report", "scene"}, [record for _, record in outbox.records][-1]
         bodies = {info.key: (await objects.get(BUCKET, info.key))[0] async for info in objects.list(BUCKET)}
@@ -62,6 +65,8 @@ class Served:
     outbox: Outbox
     report: Meta
     scene: Meta
+    url: str
+    gold: Gold
 
     async def ask(self, method: str, path: str, status: int, body: Any = None, headers: Any = BEARER) -> dict[str, Any]:
         async with self.api.request(method, f"/api/model/{path}", json=body, headers=headers) as response:
@@ -86,4 +91,4 @@ async def serve_city(city: City, folder: Path, *, trained: bool) -> AsyncIterato
             api_writes=100_000,  # a test asks as fast as it can
         )
         async with serve_web(settings, outbox) as url, aiohttp.ClientSession(url) as api:
-            yield Served(api, outbox, city.report, city.scene)
+            yield Served(api, outbox, city.report, city.scene, url, gold.gold)
