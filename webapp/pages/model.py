@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import dash_mantine_components as dmc
@@ -28,10 +29,11 @@ from webapp.components.problem import problem
 from webapp.components.promotion import promotion, promotion_callbacks
 from webapp.components.table import table
 from webapp.components.term import term
-from webapp.components.text import number
+from webapp.components.text import moment, number
 
 SHOWN: Final = 20  # features in the chart of importance
 TRACED: Final = 6  # features in the chart of drift, beside the probability
+LEAST: Final = 0.001  # of the scale, which has no 0
 BANDS: Final = {
     "stable": f"Below {SHIFTED}: like the crashes it was trained on.",
     "shifted": f"From {SHIFTED} to {DRIFTED}: it has moved. Look whether the season explains it.",
@@ -49,7 +51,7 @@ async def layout(ask: Ask, version: str = "", **_: str) -> Component:
     return html.Div(
         [
             dcc.Store(id="model-version", data=version),
-            heading("Model", html.Span(version, className="model-version")),
+            heading("Model", [html.Span(version, className="model-version")]),
             html.Div(id="model-facts", className="card model-facts"),
             html.Div(promotion("model"), className="model-promotion"),
             _section("How good it is", "model-evaluation", "On crashes later than all that it has learned from."),
@@ -159,7 +161,7 @@ def _facts(described: Mapping[str, Any], promoted: Sequence[Mapping[str, Any]]) 
     words = f"by {since['by']}" if since else "never promoted"
     facts = {
         "Serves": html.Strong("● yes") if serves else "no",
-        "Promoted": f"{since['at'][:16].replace('T', ' ')} UTC, {words}" if since else words,
+        "Promoted": f"{moment(datetime.fromisoformat(since['at']))}, {words}" if since else words,
         "Target": described["target"],
         "Tier": described["tier"],
         "Algorithm": described["algorithm"],
@@ -221,7 +223,7 @@ def _drift(rows: Sequence[Mapping[str, Any]]) -> Component:
     names = [row["feature"] for row in last if row["feature"] != "probability"][:TRACED]
     plot = go.Figure()
     for place, name in enumerate(["probability", *names]):
-        points = sorted((row["data_through"][:10], row["psi"]) for row in rows if row["feature"] == name)
+        points = sorted((row["data_through"][:10], max(row["psi"], LEAST)) for row in rows if row["feature"] == name)
         plot.add_scatter(
             x=[day for day, _ in points],
             y=[psi for _, psi in points],
@@ -235,7 +237,8 @@ def _drift(rows: Sequence[Mapping[str, Any]]) -> Component:
         plot.add_hline(y=at, line={"dash": "dot", "color": "#8a97a3", "width": 1}, annotation_text=f"{word} from {at}")
     days = sorted({row["data_through"][:10] for row in rows})
     plot.update_xaxes(type="category", categoryorder="array", categoryarray=days)
-    plot.update_yaxes(title="PSI", rangemode="tozero")
+    # Most features hardly move, and one may move a hundred times as far.
+    plot.update_yaxes(title="PSI", type="log", dtick=1)
     counts = {band: sum(row["band"] == band for row in last) for band in BANDS}
     shown = [
         {

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 
 from streams.records import TIERS
 from webapp.ask import Ask, Refused
+from webapp.components.aria import aria
 from webapp.components.empty import empty
 from webapp.components.heading import heading
 from webapp.components.problem import problem
@@ -102,7 +103,7 @@ def _aside() -> list[Component]:
         html.Details(
             [html.Summary("The request, for POST /api/model/train"), html.Div(id="train-request")], className="figures"
         ),
-        html.Div(id="train-job", className="train-job", **{"aria-live": "polite"}),
+        html.Div(id="train-job", className="train-job", **aria(live="polite")),
         dmc.Button("Give it up", id="train-cancel", variant="default", style={"display": "none"}),
         html.Div(id="train-cancelled", role="status"),
     ]
@@ -191,8 +192,7 @@ def _form_callbacks(app: Dash, ask: Ask) -> None:
         State("train-url", "search"),
     )
     async def show(*values: Any) -> tuple[Any, ...]:
-        *values, means, at = values
-        *form_values, job_id, pair, known, parameters, restored = values
+        *form_values, job_id, pair, known, parameters, restored, means, at = values
         features = form_values[len(_CONTROLS)]
         chosen = chosen_by([*form_values, known, parameters, restored])
         names = _known(known, chosen["tier"])
@@ -255,10 +255,10 @@ def _form_callbacks(app: Dash, ask: Ask) -> None:
         order = "it must be after the first day" if start and end and end <= start else None
         return errors, *bounds, said.get("end") or order
 
-    @app.callback(Output("train-who", "children"), Input("train-url", "pathname"))
-    async def who(_: str) -> Any:
+    @app.callback(Output("train-who", "children"), Input("train-url", "search"))
+    async def who(at: str | None) -> Any:
         try:
-            return who_may(await ask.get("/api/session"), "Training", "/train")
+            return who_may(await ask.get("/api/session"), "Training", f"/train{at or ''}")
         except Refused as refused:
             return problem(refused)
 
