@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from agents.trace import list_schedules
 from streams.local.portal import Tables, create_app
-from streams.records import BackfillRequest, Fetched, Merged, Planned, PollRequest, RunEvent, ScheduleChange
+from streams.records import BackfillRequest, DeadLetter, Fetched, Merged, Planned, PollRequest, RunEvent, ScheduleChange
 from streams.storage.gold.gold import Gold
 from tests.e2e.browser import Visit, chromium, needs_chromium, visit
 from tests.integration.webapp.sample import FAILED, write_sample
@@ -28,12 +28,13 @@ expect.set_options(timeout=30_000)
 
 @dataclass
 class Service:
-    """The app over a Gold and a portal of one crash a day, the last today; what it publishes stays in the outbox."""
+    """The app over a Gold and a portal of one crash a day; what it publishes stays here."""
 
     url: str
     gold: Gold
     outbox: Outbox
     browser: Browser
+    republished: list[tuple[str, bytes | None, bytes | None]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -41,18 +42,25 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
     folder = tmp_path_factory.mktemp("fetch")
     write_sample(folder / "gold.duckdb")
     tables, outbox = Tables(), Outbox()
-    days = [datetime(2025, 3, 1, 9) + timedelta(days=number) for number in range(DAYS)]
+    republished: list[tuple[str, bytes | None, bytes | None]] = []
+
+    async def republish(topic: str, key: bytes | None, value: bytes | None) -> None:
+        republished.append((topic, key, value))
+
+    days = [datetime(2025, 11, 1, 9) + timedelta(days=number) for number in range(DAYS)]
     crashes = [{"crash_record_id": f"{day:%j}", "crash_date": f"{day:%Y-%m-%dT%H:%M:%S.000}"} for day in days]
     tables.upsert("crashes", crashes)
     async with (
         TestServer(create_app(tables)) as server,
         serve_gold(folder / "gold.duckdb") as gold,
         serve_web(
-            nowhere(folder, gold_port=gold.port, portal_url=str(server.make_url("")).rstrip("/"), page_rows=15), outbox
+            nowhere(folder, gold_port=gold.port, portal_url=str(server.make_url("")).rstrip("/"), page_rows=15),
+            outbox,
+            republish,
         ) as url,
         chromium() as browser,
     ):
-        yield Service(url, gold.gold, outbox, browser)
+        yield Service(url, gold.gold, outbox, browser, republished)
     tables.close()
 
 
@@ -76,7 +84,7 @@ def complaints(visited: Visit) -> list[str]:
 
 async def test_a_backfill_is_previewed_sent_and_followed_to_its_last_row(service: Service) -> None:
     service.outbox.records.clear()
-    address = f"{service.url}/fetch?mode=backfill&start=2025-03-03&end=2025-03-21&datasets=crashes"
+    address = f"{service.url}/fetch?mode=backfill&start=2025-11-03&end=2025-11-21&datasets=crashes"
     async with visit(service.browser, address) as visited:
         page = visited.page
         await expect(page.get_by_role("main")).to_contain_text("needs you to be signed in")
@@ -85,7 +93,7 @@ async def test_a_backfill_is_previewed_sent_and_followed_to_its_last_row(service
         cost = page.locator("#fetch-preview")
         await expect(cost.locator(".request-value").first).to_have_text("18")
         await expect(cost.locator(".request-value").nth(1)).to_have_text("2")
-        await expect(cost).to_contain_text('"end": "2025-03-21"')
+        await expect(cost).to_contain_text('"end": "2025-11-21"')
         await expect(page.locator("#fetch-schema")).to_contain_text("48 columns")
 
         await page.get_by_label("Request id").fill("not a name")
@@ -96,7 +104,7 @@ async def test_a_backfill_is_previewed_sent_and_followed_to_its_last_row(service
         await expect(page.locator("#fetch-progress")).to_contain_text("Waiting for a worker")
         ((_, request),) = service.outbox.records
         assert request == BackfillRequest(
-            request_id="mine", start=date(2025, 3, 3), end=date(2025, 3, 21), datasets=("crashes",)
+            request_id="mine", start=date(2025, 11, 3), end=date(2025, 11, 21), datasets=("crashes",)
         )
 
         await asyncio.to_thread(service.gold.note, planned())
@@ -110,25 +118,25 @@ async def test_a_backfill_is_previewed_sent_and_followed_to_its_last_row(service
         await expect(page.locator("#fetch-progress .state")).to_have_text("complete")
         await whole(visited)
         await page.get_by_role("link", name="mine").first.click()
-        await expect(page.locator("#run-pages")).to_contain_text("crashes/2025-03-03_2025-03-21/00000")
+        await expect(page.locator("#run-pages")).to_contain_text("crashes/2025-11-03_2025-11-21/00000")
         assert complaints(visited) == []
 
 
 def planned() -> list[RunEvent]:
     plan = Planned(
-        kind="backfill", start=date(2025, 3, 3), end=date(2025, 3, 21), datasets=("crashes",), windows=1, rows=18
+        kind="backfill", start=date(2025, 11, 3), end=date(2025, 11, 21), datasets=("crashes",), windows=1, rows=18
     )
     return [RunEvent(run_id="mine", event=plan)]
 
 
 def fetched() -> list[RunEvent]:
     """One page, of a month that Gold has at the version it is merged into."""
-    page = "crashes/2025-03-03_2025-03-21/00000"
+    page = "crashes/2025-11-03_2025-11-21/00000"
     event = Fetched(
         page_id=page,
         dataset="crashes",
-        start=date(2025, 3, 3),
-        end=date(2025, 3, 21),
+        start=date(2025, 11, 3),
+        end=date(2025, 11, 21),
         number=0,
         last=True,
         bronze_key="crashes/mine.json.gz",
@@ -148,7 +156,7 @@ async def test_a_poll_is_a_run_a_table_and_the_choices_stand_in_the_address(serv
         await expect(page.get_by_label("crashes", exact=True).first).to_be_checked()
         await sign_in(page)
         await page.get_by_role("tab", name="Streaming").click()
-        await page.get_by_label("Look back").check()
+        await page.get_by_role("radio", name="Look back").check()
         await page.get_by_label("Days to look back").fill("30")
         await page.get_by_label("vehicles", exact=True).first.uncheck()
         await expect(page).to_have_url(re.compile(r"mode=streaming&since_days=30&datasets=crashes,people$"))
@@ -160,12 +168,34 @@ async def test_a_poll_is_a_run_a_table_and_the_choices_stand_in_the_address(serv
         await whole(visited)
 
 
-async def test_what_failed_in_a_run_can_be_told_from_its_page(service: Service) -> None:
+async def test_what_failed_in_a_run_is_told_on_its_page_and_replayed(service: Service) -> None:
+    service.outbox.records.clear()
+    letter = DeadLetter(
+        topic="crash-pages",
+        partition=3,
+        offset=17,
+        stage="fetch",
+        error="PortalRejected",
+        message="query.soql.no-such-column",
+        run_id=FAILED,
+        key=b"key",
+        value=b'{"dataset": "people"}',
+    )
+    await asyncio.to_thread(service.gold.bury, [letter])
     async with visit(service.browser, f"{service.url}/runs/{FAILED}") as visited:
         page = visited.page
         await expect(page.locator("#run-state")).to_contain_text("failed")
-        await expect(page.locator("#run-failures")).to_contain_text("no-such-column")
+        await expect(page.locator("#run-failures")).to_contain_text("1 failure")
         await expect(page.get_by_role("region", name="Pages of this run")).to_be_visible()
+        await expect(page.get_by_role("button", name="Replay what failed")).to_be_disabled()
+        await sign_in(page)
+        await page.get_by_role("button", name="Replay what failed").click()
+        await expect(page.get_by_text("1 message published again")).to_be_visible()
+        assert service.republished == [("crash-pages", b"key", b'{"dataset": "people"}')]
+        ((_, replayed),) = service.outbox.records
+        assert isinstance(replayed, DeadLetter)
+        await asyncio.to_thread(service.gold.bury, [replayed])
+        await expect(page.get_by_role("button", name="Replay what failed")).to_be_hidden()
         await whole(visited)
 
 
@@ -173,6 +203,10 @@ async def test_a_schedule_is_previewed_created_paused_and_deleted(service: Servi
     service.outbox.records.clear()
 
     async def deliver() -> ScheduleChange:
+        """Let Gold hear of the change that was just asked for."""
+        async with asyncio.timeout(30):
+            while not service.outbox.records:
+                await asyncio.sleep(0.05)
         (change,) = [record for _, record in service.outbox.records if isinstance(record, ScheduleChange)]
         service.outbox.records.clear()
         await list_schedules([change], service.gold)
@@ -199,8 +233,8 @@ async def test_a_schedule_is_previewed_created_paused_and_deleted(service: Servi
         row = page.locator("#schedules-list li")
         await expect(row).to_contain_text("Backfill of the last 7 days")
         await page.get_by_role("button", name="Pause weekend").click()
-        await expect(row).to_contain_text("paused")
         assert (await deliver()).change == "pause"
+        await expect(row).to_contain_text("paused")
 
         await page.get_by_role("button", name="Delete weekend").click()
         dialog = page.get_by_role("dialog")
@@ -209,6 +243,6 @@ async def test_a_schedule_is_previewed_created_paused_and_deleted(service: Servi
         assert service.outbox.records == []
         await page.get_by_role("button", name="Delete weekend").click()
         await dialog.get_by_role("button", name="Delete").click()
-        await expect(page.locator("#schedules-list")).to_contain_text("Nothing happens by itself yet")
         assert (await deliver()).change == "delete"
+        await expect(page.locator("#schedules-list")).to_contain_text("Nothing happens by itself yet")
         await whole(visited)

@@ -1,11 +1,12 @@
 """Scheduler: what is done by itself, and when."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 import dash_mantine_components as dmc
-from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from streams.records import DATASETS
@@ -20,6 +21,7 @@ from webapp.components.text import NOTHING, clock, duration, plural
 from webapp.components.who import who_may
 
 TICK_MS: Final = 3000
+HEARD_SECONDS: Final = 10.0
 DAYS: Final = (
     ("MON", "Monday"),
     ("TUE", "Tuesday"),
@@ -59,6 +61,7 @@ async def layout(ask: Ask, when: str = "daily", cron: str = "", mode: str = "bac
             dcc.Location(id="schedules-url", refresh=False),
             dcc.Interval(id="schedules-tick", interval=TICK_MS),
             dcc.Store(id="schedules-chosen"),
+            dcc.Store(id="schedules-asked", data={}),
             heading("Scheduler", "Backfills, polls and audits that happen by themselves, on Chicago's clock."),
             *who_may(session, "Changing a schedule", "/schedules"),
             html.Div(id="schedules-problem", role="status"),
@@ -194,13 +197,14 @@ def callbacks(app: Dash, ask: Ask) -> None:
         Output("schedules-list", "children"),
         Output("schedules-list", "className"),
         Input("schedules-tick", "n_intervals"),
+        Input("schedules-asked", "data"),
     )
-    async def listed(_: int | None) -> tuple[Any, str]:
+    async def listed(_: int | None, asked: dict[str, Any]) -> tuple[Any, str]:
         try:
             found = await ask.get("/api/schedule/list")
         except Refused as refused:
             return problem(refused), "schedules-list"
-        return _list(found["schedules"]), "schedules-list"
+        return _list(as_asked(found["schedules"], asked, time.time())), "schedules-list"
 
     @app.callback(
         Output("schedules-preview", "children"),
@@ -228,7 +232,7 @@ def callbacks(app: Dash, ask: Ask) -> None:
     @app.callback(
         Output("schedules-created", "children"),
         *(Output(name, "error") for name in INPUTS),
-        Output("schedules-list", "children", allow_duplicate=True),
+        Output("schedules-asked", "data"),
         Input("schedules-create", "n_clicks"),
         *(State(*name) for name in WHEN),
         State("schedules-mode", "value"),
@@ -261,7 +265,6 @@ def callbacks(app: Dash, ask: Ask) -> None:
                 **({"schedule_id": name.strip()} if name and name.strip() else {}),
             }
             created = await ask.post("/api/schedule/create", body)
-            known = (await ask.get("/api/schedule/list"))["schedules"]
         except _Unsaid:
             return [None, *[None] * len(INPUTS), no_update]  # the preview says so beside the input
         except Refused as refused:
@@ -271,15 +274,14 @@ def callbacks(app: Dash, ask: Ask) -> None:
             message = SIGNS if "pattern" in message else message
             errors = [message if name == where else None for name in INPUTS]
             return [None if where or field == "cron" else problem(refused), *errors, no_update]
-        others = [state for state in known if state["schedule_id"] != created["schedule_id"]]
         said = done(
             html.Strong(f"{created['schedule_id']} is created. "), f"It runs next {_when(created['next_run'])}."
         )
-        return [said, *[None] * len(INPUTS), _list([*others, created])]
+        return [said, *[None] * len(INPUTS), _asked(created["schedule_id"], created)]
 
     @app.callback(
         Output("schedules-problem", "children"),
-        Output("schedules-list", "children", allow_duplicate=True),
+        Output("schedules-asked", "data", allow_duplicate=True),
         Input({"type": "schedules-toggle", "of": ALL}, "n_clicks"),
         prevent_initial_call=True,
     )
@@ -289,10 +291,9 @@ def callbacks(app: Dash, ask: Ask) -> None:
         name = ctx.triggered_id["of"]
         try:
             changed = await ask.put(f"/api/schedule/{quote(name)}/toggle")
-            known = (await ask.get("/api/schedule/list"))["schedules"]
         except Refused as refused:
             return problem(refused), no_update
-        return None, _list([changed if state["schedule_id"] == name else state for state in known])
+        return None, _asked(name, changed)
 
     @app.callback(
         Output("schedules-sure", "opened"),
@@ -312,7 +313,7 @@ def callbacks(app: Dash, ask: Ask) -> None:
 
     @app.callback(
         Output("schedules-problem", "children", allow_duplicate=True),
-        Output("schedules-list", "children", allow_duplicate=True),
+        Output("schedules-asked", "data", allow_duplicate=True),
         Output("schedules-sure", "opened", allow_duplicate=True),
         Input("schedules-delete", "n_clicks"),
         State("schedules-chosen", "data"),
@@ -323,12 +324,10 @@ def callbacks(app: Dash, ask: Ask) -> None:
         if not name:
             return no_update, no_update, False
         try:
-            known = (await ask.get("/api/schedule/list"))["schedules"]
             await ask.delete(f"/api/schedule/{quote(name)}")
         except Refused as refused:
             return problem(refused), no_update, False
-        left = [state for state in known if state["schedule_id"] != name]
-        return done(html.Strong(f"{name} is deleted.")), _list(left), False
+        return done(html.Strong(f"{name} is deleted.")), _asked(name, None), False
 
     @app.callback(
         Output("schedules-what", "children"),
@@ -337,6 +336,20 @@ def callbacks(app: Dash, ask: Ask) -> None:
     )
     async def what(mode: str) -> tuple[str, str]:
         return WHAT[mode], "Days" if mode == "backfill" else "Days (optional)"
+
+
+def _asked(name: str, schedule: dict[str, Any] | None) -> Patch:
+    """Remember what a schedule will be: None, gone. Gold hears of it a second or so later."""
+    asked = Patch()
+    asked[name] = {"schedule": schedule, "until": time.time() + HEARD_SECONDS}
+    return asked
+
+
+def as_asked(schedules: list[dict[str, Any]], asked: dict[str, Any], now: float) -> list[dict[str, Any]]:
+    """`schedules` with what was asked for a moment ago, so that nothing jumps back until Gold has heard of it."""
+    fresh = {name: change["schedule"] for name, change in asked.items() if change["until"] > now}
+    kept = [state for state in schedules if state["schedule_id"] not in fresh]
+    return [*kept, *(state for state in fresh.values() if state)]
 
 
 class _Unsaid(Exception):
@@ -372,7 +385,7 @@ def _errors(where: str | None, message: str | None) -> list[str | None]:
 def _times(found: dict[str, Any]) -> list[Component]:
     return [
         html.P([html.Strong(found["says"]), " ", html.Code(found["cron"])]),
-        html.Ol([html.Li(_when(time)) for time in found["next_runs"]], **aria(label="The next three runs")),
+        html.Ol([html.Li(_when(at)) for at in found["next_runs"]], **aria(label="The next three runs")),
     ]
 
 
