@@ -19,7 +19,7 @@ async def layout(ask: Ask, way: str = "one", why: str = "injury", version: str =
     now, kept = crash.of_address(choices)
     panels = {
         "one": one.layout(why if why in one.TARGETS else "injury", version[:200]),
-        "span": await span.layout(ask, choices),
+        "span": await span.layout(ask, choices, chosen=way == "span"),
         "file": file.layout(choices),
     }
     return html.Div(
@@ -28,7 +28,7 @@ async def layout(ask: Ask, way: str = "one", why: str = "injury", version: str =
             dcc.Store(id="predict-drawn", data=now),
             dcc.Store(id="predict-unfolded", data=[]),
             dcc.Store(id="predict-kept", data=kept),
-            dcc.Store(id="predict-fields"),
+            dcc.Store(id="predict-form-of"),
             heading("Predict", "How probable an injury is: of a crash, or of many, and why."),
             dmc.Tabs(
                 [

@@ -108,7 +108,7 @@ def callbacks(app: Dash, ask: Ask) -> None:
     @app.callback(
         Output("predict-form", "children"),
         Output("predict-filled", "children"),
-        Output("predict-fields", "data"),
+        Output("predict-form-of", "data"),
         Output("predict-version", "data"),
         Output("predict-drawn", "data"),
         Output("predict-unfolded", "data"),
@@ -134,7 +134,10 @@ def callbacks(app: Dash, ask: Ask) -> None:
         controls = ctx.states_list[3]
         flat, note = crash.of_controls(controls, drawn) if controls else drawn or crash.usual(), None
         try:
-            fields, versions = await asyncio.gather(_fields(ask, version), _every_version(ask))
+            versions = (await ask.get("/api/model/versions", limit=1000))["versions"]
+            asks = [{"version": version}] if version else await _serving(ask, versions)
+            forms = await asyncio.gather(*(ask.get("/api/model/form", **each) for each in asks))
+            fields = merged(*(each["fields"] for each in forms))
             if what in ("predict-newest", "predict-fill", "predict-crash-id"):
                 flat, note = await _of_gold(ask, version, crash_id if what != "predict-newest" else None)
             else:
@@ -142,8 +145,9 @@ def callbacks(app: Dash, ask: Ask) -> None:
         except Refused as refused:
             if controls:
                 return no_update, problem(refused), *(no_update,) * 4
-            return _unable(refused), None, [], _versions([], version), drawn, unfolded
-        return form(fields, flat, unfolded), note, fields, _versions(versions, version), flat, unfolded
+            return _unable(refused), None, None, _versions([], version), drawn, unfolded
+        drawn_of = {"asks": asks, "labels": labels_of(fields)}
+        return form(fields, flat, unfolded), note, drawn_of, _versions(versions, version), flat, unfolded
 
     @app.callback(
         Output("predict-answer", "children"),
@@ -154,24 +158,22 @@ def callbacks(app: Dash, ask: Ask) -> None:
         Input(VALUES, "value"),
         Input("predict-why", "value"),
         Input("predict-kept", "data"),
-        State("predict-version", "value"),
-        State("predict-fields", "data"),
+        State("predict-form-of", "data"),
         State("predict-drawn", "data"),
     )
     async def answer(
         values: list[Any],
         why: str,
         kept: Flat | None,
-        version: str,
-        fields: list[dict[str, Any]] | None,
+        of: dict[str, Any],
         drawn: Flat,
     ) -> tuple[Any, Any, Any, list[Any], bool]:
         if not values:
             return no_update, no_update, no_update, [], True
         controls = ctx.inputs_list[0]
-        now, labels = crash.of_controls(controls, drawn), labels_of(fields or [])
+        now, labels = crash.of_controls(controls, drawn), of["labels"]
         try:
-            answers = await _predictions(ask, now, kept, version)
+            answers = await _predictions(ask, now, kept, of["asks"])
         except Refused as refused:
             at_fault = {_key(refused.error.field or ""): f"{refused.error.message}. {refused.error.hint or ''}"}
             return problem(refused), no_update, None, _errors(controls, at_fault), kept is None
@@ -211,26 +213,12 @@ def _changed(what: Any, flat: Flat, unfolded: list[str]) -> tuple[Flat, list[str
     return flat | {what["table"]: str(crash.rows_of(flat, what["table"]) + 1)}, unfolded
 
 
-async def _fields(ask: Ask, version: str) -> list[dict[str, Any]]:
-    if version:
-        return merged((await ask.get("/api/model/form", version=version))["fields"])
-    serving = await _serving(ask)
-    found = await asyncio.gather(*(ask.get("/api/model/form", target=target) for target in serving))
-    return merged(*(each["fields"] for each in found))
-
-
-async def _serving(ask: Ask) -> list[str]:
-    """The targets of which a model serves. Raises `Refused` where none does."""
-    found = await ask.get("/api/model/versions", limit=1000)
-    serving = {version["target"] for version in found["versions"] if version["serving"]}
+async def _serving(ask: Ask, versions: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The targets of which a model serves, as queries. Raises `Refused` where none does."""
+    serving = {version["target"] for version in versions if version["serving"]}
     if not serving:
         await ask.get("/api/model/form")  # says what is missing
-    return [target for target in TARGETS if target in serving]
-
-
-async def _every_version(ask: Ask) -> list[dict[str, Any]]:
-    versions: list[dict[str, Any]] = (await ask.get("/api/model/versions", limit=100))["versions"]
-    return versions
+    return [{"target": target} for target in TARGETS if target in serving]
 
 
 def _versions(rows: Sequence[Mapping[str, Any]], chosen: str) -> list[dict[str, str]]:
@@ -263,14 +251,11 @@ async def _of_gold(ask: Ask, version: str, crash_id: str | None) -> tuple[Flat, 
     return crash.of_gold(example["crash"]), html.P(words, className="predict-note")
 
 
-async def _predictions(ask: Ask, now: Flat, kept: Flat | None, version: str) -> list[dict[str, Any]]:
+async def _predictions(ask: Ask, now: Flat, kept: Flat | None, asks: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """What each model says, of the crash in the form and of the kept one; `asks` say which models."""
     body = {"rows": [crash.to_send(each) for each in (now, kept) if each is not None]}
-    if version:
-        queries: list[dict[str, Any]] = [{"version": version}]
-    else:
-        queries = [{"target": target} for target in await _serving(ask)]
     return list(
-        await asyncio.gather(*(ask.post("/api/model/predict", body, explain=_EXPLAINED, **query) for query in queries))
+        await asyncio.gather(*(ask.post("/api/model/predict", body, explain=_EXPLAINED, **query) for query in asks))
     )
 
 

@@ -27,8 +27,11 @@ _ROWS: Final = 25
 CHOICES: Final = {"predict-start": "start", "predict-through": "through", "predict-target": "target"}
 
 
-async def layout(ask: Ask, choices: Mapping[str, str]) -> Component:
-    """The choice of days and of what is predicted; the last 30 days of Gold where the address does not say."""
+async def layout(ask: Ask, choices: Mapping[str, str], *, chosen: bool) -> Component:
+    """The choice of days and of what is predicted; the last 30 days of Gold where the address does not say.
+
+    Where it says, and this way is `chosen`, they are predicted at once.
+    """
     start, through = _day(choices.get("start")), _day(choices.get("through"))
     asked = start is not None and through is not None
     if not asked:
@@ -37,7 +40,7 @@ async def layout(ask: Ask, choices: Mapping[str, str]) -> Component:
     target = choices.get("target", "")
     return html.Div(
         [
-            dcc.Store(id="predict-span-asked", data=asked and choices.get("way") == "span"),
+            dcc.Store(id="predict-span-asked", data=asked and chosen),
             html.Div(
                 [
                     dmc.DatePickerInput(
