@@ -131,6 +131,7 @@ def _pages(app: FastAPI, settings: Settings, snapshots: Snapshots, ask: Ask) -> 
         suppress_callback_exceptions=True,  # a page's parts are there when it is shown
         on_error=_log_error,
     )
+    pages.index_string = pages.index_string.replace("<html>", '<html lang="en">')  # how it is to be read aloud
     links = []
     for path, title, group, icon, layout in (
         ("/", "Home", "", "home", partial(home.layout, settings)),
