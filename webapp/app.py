@@ -150,10 +150,10 @@ def _pages(app: FastAPI, settings: Settings, snapshots: Snapshots, ask: Ask) -> 
     return pages
 
 
-async def _draw(layout: Callable[..., Any], ask: Ask, **choices: str) -> Component:
-    """The page, or why there is none: Dash alone would leave it empty."""
+async def _draw(layout: Callable[..., Any], ask: Ask, **choices: str | list[str]) -> Component:
+    """The page, or why there is none: Dash alone would leave it empty. Of a choice made twice the last counts."""
     try:
-        drawn = layout(ask, **choices)
+        drawn = layout(ask, **{name: value if isinstance(value, str) else value[-1] for name, value in choices.items()})
         component: Component = await drawn if inspect.isawaitable(drawn) else drawn
         return component
     except Refused as refused:
