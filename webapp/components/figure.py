@@ -32,7 +32,7 @@ def dressed(plot: go.Figure, height: int = 320) -> go.Figure:
     return plot
 
 
-def figure(plot: go.Figure, *, id: str | dict[str, str], label: str, height: int = 320) -> Component:
+def figure(plot: go.Figure, *, id: str, label: str, height: int = 320) -> Component:
     """`plot` at a fixed height, so that nothing jumps; `label` tells what it shows to whoever does not see it."""
     graph = dcc.Graph(
         id=id,

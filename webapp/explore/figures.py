@@ -77,7 +77,7 @@ class Figure:
                 .replace("{named_keys}", "".join(f'{key} as "{name}", ' for name, key in self.keys.items()))
                 .replace("{rated}", self.rated)
                 .replace("{days_by}", self.days_by)
-                .replace("{order}", self.order or ", ".join(["period", *self.keys]))
+                .replace("{order}", self.order or ", ".join(self.keys) or "period")
             )
         return begin + text, parameters
 
@@ -133,7 +133,12 @@ FIGURES: Final[Mapping[Name, Figure]] = {
     ),
     "weather": _by("weather_condition", "Weather", "Crashes and injury rate by weather."),
     "lighting": _by("lighting_condition", "Lighting", "Crashes and injury rate by light."),
-    "outcomes": Figure("Injuries", "How badly the worst hurt person of a crash was hurt.", {"outcome": "outcome"}),
+    "outcomes": Figure(
+        "Injuries",
+        "How badly the worst hurt person of a crash was hurt.",
+        {"outcome": "outcome"},
+        order="list_position(['no_injury', 'injury', 'severe', 'unknown'], outcome)",
+    ),
     "crash-types": _by("first_crash_type", "Crash type", "What first happened, and how often somebody was hurt."),
     "vehicle-counts": _number(
         "veh_count", "Units", "How many vehicles, and people on foot or bicycle, were in the crash."

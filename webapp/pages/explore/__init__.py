@@ -14,7 +14,7 @@ from dash.development.base_component import Component
 from webapp.ask import Ask, Refused
 from webapp.components.aria import aria
 from webapp.components.empty import empty
-from webapp.components.figure import dressed, figure
+from webapp.components.figure import dressed
 from webapp.components.heading import heading
 from webapp.components.problem import problem
 from webapp.components.table import table
@@ -32,6 +32,8 @@ SHOWN: Final = 100
 _LISTS: Final = frozenset(
     name for name, field in Choice.model_fields.items() if str(field.annotation).startswith("tuple")
 )
+# Made once: a plot costs more than all the rest of a card.
+_NOTHING: Final = dressed(go.Figure(layout={"xaxis": {"visible": False}, "yaxis": {"visible": False}})).to_dict()
 _RATE: Final = (
     "Crashes with an injury, of those whose outcome is known. The interval holds the true rate with 95 % (Wilson); it "
     "is wide where crashes are few."
@@ -131,7 +133,8 @@ def callbacks(app: Dash, ask: Ask) -> None:
         Output({"type": "explore-table", "card": MATCH}, "children"),
         Output({"type": "explore-csv", "card": MATCH}, "href"),
         Input("explore-choice", "data"),
-        State({"type": "explore-plot", "card": MATCH}, "id"),
+        # An input, so that a card is drawn once it is there, though the choice has not changed.
+        Input({"type": "explore-plot", "card": MATCH}, "id"),
         State({"type": "explore-open", "card": MATCH}, "n_clicks"),
     )
     async def draw(query: dict[str, Any], place: dict[str, str], clicks: int | None) -> tuple[Any, Any, Any, str]:
@@ -140,9 +143,9 @@ def callbacks(app: Dash, ask: Ask) -> None:
         try:
             rows = await _rows(ask, card.figure, _asked(card, choice))
         except Refused as refused:
-            return _nothing(), problem(refused), None, csv
+            return _NOTHING, problem(refused), None, csv
         if not rows:
-            return _nothing(), "No crash meets these filters.", None, csv
+            return _NOTHING, "No crash meets these filters.", None, csv
         plot, says = await asyncio.to_thread(card.draw, rows, choice)
         return plot, says, _twin(card, rows) if (clicks or 0) % 2 else None, csv
 
@@ -274,15 +277,21 @@ def _card(name: str, card: Card) -> Component:
         [
             html.Div(title, className="explore-head"),
             html.P(NOTHING, id={"type": "explore-says", "card": name}, className="explore-says"),
-            figure(_nothing(), id={"type": "explore-plot", "card": name}, label=label),
+            html.Div(
+                dcc.Graph(
+                    id={"type": "explore-plot", "card": name},
+                    figure=_NOTHING,
+                    config={"displayModeBar": False, "responsive": True},
+                    style={"height": "320px"},
+                ),
+                role="img",
+                className="plot",
+                **aria(label=label),
+            ),
             html.Div(foot, className="explore-foot"),
         ],
         className="card explore-card explore-wide" if card.wide else "card explore-card",
     )
-
-
-def _nothing() -> go.Figure:
-    return dressed(go.Figure(layout={"xaxis": {"visible": False}, "yaxis": {"visible": False}}))
 
 
 def _twin(card: Card, rows: list[dict[str, Any]]) -> Component:

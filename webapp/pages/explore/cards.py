@@ -34,6 +34,7 @@ VIEWS: Final[Mapping[str, Mapping[str, Card]]] = {
         "hour-rates": Card("Injury rate by hour", "hours", plots.rates("hour", "with an injury"), _HOURS),
         "week": Card("Hour and weekday", "weekday-hours", plots.week, ("day_of_week", *_HOURS), wide=True),
         "weekend": Card("Weekend and week", "weekend", plots.a_day("is_weekend"), ("day_of_week",)),
+        "weekdays": Card("Weekday", "weekdays", plots.a_day("day_of_week"), ("day_of_week",)),
         "hour-bins": Card("Part of the day", "hour-bins", plots.counts("hour_bin"), _HOURS),
         "hit-and-run": Card("Hit and run by hour", "hit-and-run", plots.rates("hour", "somebody fled from"), _HOURS),
     },
@@ -82,7 +83,7 @@ VIEWS: Final[Mapping[str, Mapping[str, Card]]] = {
             ("prim_contributory_cause",),
         ),
     },
-    "Who and where": {
+    "Who, where": {
         "people": Card("Who was hurt", "people", plots.people, ("hit",)),
         "ages": Card("Age by injury", "ages", plots.ages),
         "vehicle-types": Card("Vehicle type", "vehicle-types", plots.vehicles),

@@ -24,6 +24,7 @@ LEAST: Final = 30
 # Text categories that are drawn; the others are in the table.
 MOST: Final = 10
 _LONGEST: Final = 30
+_AXES: Final = {"hour": "Hour", "posted_speed_limit": "Speed limit, mph", "veh_count": "Units"}
 
 
 def counts(key: str, *, sideways: bool = False) -> Draw:
@@ -94,13 +95,14 @@ def rates(key: str, what: str, *, sideways: bool = False) -> Draw:
             }
             marks = [filters(key, row[key]) for row in mine]
             values = [100 * row["rate"] for row in mine]
-            places = [_short(named(key, row[key])) for row in mine]
+            places = [_tick(key, row[key]) for row in mine]
             plot.add_scatter(
                 x=values if sideways else places,
                 y=places if sideways else values,
                 **{"error_x" if sideways else "error_y": error},
                 name=name,
                 mode="markers",
+                orientation="h" if sideways else "v",
                 marker={
                     "size": 8,
                     "color": colour,
@@ -115,13 +117,16 @@ def rates(key: str, what: str, *, sideways: bool = False) -> Draw:
                 ],
                 hovertemplate="%{text}<extra></extra>",
             )
+        # Side by side, so that the intervals of two periods can be told apart.
+        plot.update_layout(scattermode="group", scattergap=0.6, showlegend=choice.compared)
         _axes(plot, rows, key, sideways, f"% {what}")
         (plot.update_xaxes if sideways else plot.update_yaxes)(ticksuffix=" %")
         sure = [row for row in rows if row["known"] >= LEAST and row["period"] == "chosen"]
         if not sure:
             return plot, f"Nowhere are there {LEAST} crashes to tell by."
         top = max(sure, key=lambda row: row["rate"])
-        return plot, f"Highest for {named(key, top[key])}: {_percent(top)} of {top['known']:,} {what}."
+        where = f"at {named(key, top[key])}" if key == "hour" else named(key, top[key]).lower()
+        return plot, f"Highest: {where}, {_percent(top)} of {top['known']:,} crashes."
 
     return draw
 
@@ -261,23 +266,21 @@ def people(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
     kinds = list(dict.fromkeys(row["person_type"] for row in mine))
     totals = {kind: sum(row["people"] for row in mine if row["person_type"] == kind) for kind in kinds}
     plot = go.Figure()
-    for number, injury in enumerate(_INJURIES):
+    for injury in sorted({row["injury_classification"] for row in mine}, key=_badly):
         found = {row["person_type"]: row["people"] for row in mine if row["injury_classification"] == injury}
-        if not found:
-            continue
         marks = [filters("person_type", kind) for kind in kinds]
         plot.add_bar(
             y=[f"{named('person_type', kind)}, {totals[kind]:,}" for kind in kinds],
             x=[100 * found.get(kind, 0) / totals[kind] for kind in kinds],
             orientation="h",
             name=named("injury_classification", injury),
-            marker={"color": _INJURY_COLOURS[number], "opacity": _opacities(marks, choice)},
+            marker={"color": _INJURIES.get(injury, "#999999"), "opacity": _opacities(marks, choice)},
             customdata=[json.dumps(mark) for mark in marks],
             text=[f"{found.get(kind, 0):,} of {totals[kind]:,}" for kind in kinds],
             textposition="none",
             hovertemplate="%{y}<br>%{fullData.name}: %{x:.1f} %, %{text}<extra></extra>",
         )
-    plot.update_layout(barmode="stack")
+    plot.update_layout(barmode="stack", legend={"traceorder": "normal", "xref": "container"})
     plot.update_yaxes(autorange="reversed")
     plot.update_xaxes(range=[0, 100], ticksuffix=" %", title="% of the people")
     hurt = {
@@ -294,7 +297,7 @@ def people(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
 
 def ages(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
     """Boxes from the lower to the upper quarter, with whiskers from 5 % to 95 %."""
-    rows = [row for row in rows if row["known"]]
+    rows = sorted((row for row in rows if row["known"]), key=lambda row: _badly(row["injury_classification"]))
     plot = go.Figure()
     for period, mine in _by_period(rows):
         name, colour = _PERIODS[period]
@@ -321,7 +324,7 @@ def ages(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
     told = "; ".join(
         f"{named('injury_classification', row['injury_classification']).lower()} {row['p50']:.0f}" for row in mine
     )
-    return dressed(plot), f"Half are younger than: {told}." if told else f"Nowhere are there {LEAST} people to tell by."
+    return dressed(plot), f"Median age: {told}." if told else f"Nowhere are there {LEAST} people to tell by."
 
 
 def vehicles(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
@@ -381,16 +384,19 @@ def places(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
     )
 
 
-_INJURIES: Final = (
-    "NO INDICATION OF INJURY",
-    "REPORTED, NOT EVIDENT",
-    "NONINCAPACITATING INJURY",
-    "INCAPACITATING INJURY",
-    "FATAL",
-    "UNKNOWN",
-)
-_HURT: Final = _INJURIES[1:5]
-_INJURY_COLOURS: Final = ("#5b9bcb", "#f2cf6b", "#e69f00", "#c2336b", "#7a0f3a", "#999999")
+# From nothing to the worst.
+_INJURIES: Final = {
+    "NO INDICATION OF INJURY": "#5b9bcb",
+    "REPORTED, NOT EVIDENT": "#f2cf6b",
+    "NONINCAPACITATING INJURY": "#e69f00",
+    "INCAPACITATING INJURY": "#c2336b",
+    "FATAL": "#7a0f3a",
+}
+_HURT: Final = tuple(_INJURIES)[1:]
+
+
+def _badly(injury: str) -> tuple[int, str]:
+    return (list(_INJURIES).index(injury) if injury in _INJURIES else len(_INJURIES), injury)
 
 
 def _bars(
@@ -404,7 +410,7 @@ def _bars(
     sideways: bool,
     value: str,
 ) -> None:
-    places = [_short(named(key, row[key])) for row in rows]
+    places = [_tick(key, row[key]) for row in rows]
     marks = [filters(key, row[key]) for row in rows]
     shown = value.replace("%{v", "%{x" if sideways else "%{y")
     plot.add_bar(
@@ -422,13 +428,16 @@ def _bars(
 
 def _axes(plot: go.Figure, rows: Sequence[Row], key: str, sideways: bool, title: str) -> None:
     """Names in the order of the rows; numbers from zero."""
-    order = list(dict.fromkeys(_short(named(key, row[key])) for row in rows))
+    values = list(dict.fromkeys(row[key] for row in rows))
+    if key in _AXES:  # a second period may have numbers that the first one lacks
+        values.sort(key=lambda value: (value is None, value))
+    order = [_tick(key, value) for value in values]
     across, along = (plot.update_yaxes, plot.update_xaxes) if sideways else (plot.update_xaxes, plot.update_yaxes)
-    across(type="category", categoryorder="array", categoryarray=order, showgrid=False)
+    across(type="category", categoryorder="array", categoryarray=order, showgrid=False, title=_AXES.get(key))
     if sideways:
         across(autorange="reversed")
     along(rangemode="tozero", title=title)
-    dressed(plot)
+    dressed(plot).update_layout(legend={"traceorder": "normal", "xref": "container"})
 
 
 def _opacities(marks: Sequence[Mapping[str, Any]], choice: Choice) -> list[float] | float:
@@ -455,8 +464,8 @@ def _top(rows: Sequence[Row], key: str, most: int, by: str = "crashes") -> list[
 def _most(rows: Sequence[Row], key: str) -> str:
     top = max(rows, key=lambda row: row["crashes"])
     share = top["crashes"] / sum(row["crashes"] for row in rows)
-    at = "at" if key == "hour" else "with"
-    return f"Most crashes {at} {named(key, top[key])}: {top['crashes']:,}, {share:.0%} of those shown."
+    where = f"at {named(key, top[key])}" if key == "hour" else named(key, top[key]).lower()
+    return f"Most crashes: {where}, {top['crashes']:,} or {share:.0%} of those shown."
 
 
 def _changed(rows: Sequence[Row], key: str) -> str:
@@ -476,6 +485,11 @@ def _percent(row: Row) -> str:
     if row["rate"] is None:
         return NOT_KNOWN.lower()
     return f"{row['rate']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+
+
+def _tick(key: str, value: Any) -> str:
+    """What stands at the axis; a number whose meaning stands beside the axis is a number alone."""
+    return str(value) if key in _AXES and value is not None else _short(named(key, value))
 
 
 def _short(text: str) -> str:

@@ -10,10 +10,10 @@ from (
         period,
         "day",
         count(outcome) as crashes,
-        count_if(outcome = 'no_injury') as no_injury,
-        count_if(outcome = 'injury') as injury,
-        count_if(outcome = 'severe') as severe,
-        count_if(outcome = 'unknown') as unknown
+        count(*) filter (outcome = 'no_injury') as no_injury,
+        count(*) filter (outcome = 'injury') as injury,
+        count(*) filter (outcome = 'severe') as severe,
+        count(*) filter (outcome = 'unknown') as unknown
     from days
     left join (select period, crash_date::date as "day", outcome from matching) using (period, "day")
     group by all

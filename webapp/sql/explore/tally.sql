@@ -18,11 +18,11 @@ from (
             {named_keys}
             1.959963984540054 as z,
             count(*) as crashes,
-            count_if(outcome = 'no_injury') as no_injury,
-            count_if(outcome = 'injury') as injury,
-            count_if(outcome = 'severe') as severe,
-            count_if(outcome = 'unknown') as unknown,
-            count_if({rated}) as hits,
+            count(*) filter (outcome = 'no_injury') as no_injury,
+            count(*) filter (outcome = 'injury') as injury,
+            count(*) filter (outcome = 'severe') as severe,
+            count(*) filter (outcome = 'unknown') as unknown,
+            count(*) filter ({rated}) as hits,
             count({rated}) as known
         from matching
         group by all

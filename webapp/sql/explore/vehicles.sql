@@ -8,7 +8,7 @@ from (
         period,
         coalesce(vehicle_type, 'UNKNOWN') as vehicle_type,
         count(*) as vehicles,
-        count_if(injury) as hits,
+        count(*) filter (injury) as hits,
         count(injury) as known
     from (select *, hash(crash_record_id) as crash from vehicles) -- far quicker to join than 128 characters
     join (select period, injury, hash(crash_record_id) as crash from matching) using (crash)
