@@ -49,7 +49,7 @@ async def layout(ask: Ask, run_id: str = "", **_: str) -> Component:
         [
             dcc.Store(id="run-name", data=name),
             dcc.Interval(id="run-tick", interval=TICK_MS),
-            heading("Run", html.Code(name), dcc.Link("All runs", href="/reports", className="run-back")),
+            heading("Run", [html.Code(name)], dcc.Link("All runs", href="/reports", className="run-back")),
             html.Div(id="run-state", className="run-state busy"),
             html.Div([html.Div(id="run-failures"), replay], className="run-part"),
             html.Div(id="run-audit", className="run-part"),

@@ -416,7 +416,7 @@ def _schedule(state: dict[str, Any]) -> Component:
             html.P([f"{_what(state)}. {state['says']}, ", term(state["cron"], "The same as a cron expression")]),
             html.Dl(
                 [
-                    html.Div([html.Dt("Next run"), html.Dd("when resumed" if paused else _when(state["next_run"]))]),
+                    html.Div([html.Dt("Next run"), html.Dd(_next(state))]),
                     html.Div([html.Dt("Last run"), html.Dd(_last(state))]),
                 ],
                 className="schedules-runs",
@@ -447,6 +447,13 @@ def _what(state: dict[str, Any]) -> str:
     days = f" of the last {plural(state['days'], 'day')}" if state["days"] else ""
     tables = "" if len(state["datasets"]) == len(DATASETS) else f" ({', '.join(state['datasets'])})"
     return f"{MODES[state['mode']]}{days}{tables}"
+
+
+def _next(state: dict[str, Any]) -> str:
+    if state["paused"]:
+        return "when resumed"
+    late = datetime.fromisoformat(state["next_run"]) <= datetime.now(UTC)
+    return "now, once a worker is there" if late else _when(state["next_run"])
 
 
 def _last(state: dict[str, Any]) -> Any:
