@@ -85,7 +85,7 @@ def _head(word: str, request_id: str) -> Component:
 def _bar(told: Mapping[str, Any]) -> Component:
     share = round(100 * (told["share"] or 0))
     return html.Div(
-        dmc.Progress(value=share, size="lg", transitionDuration=300),
+        dmc.ProgressRoot(dmc.ProgressSection(value=share, withAria=False), size="lg", transitionDuration=300),
         role="progressbar",
         **aria(label=f"Training {told['request_id']}", valuemin=0, valuemax=100, valuenow=share),
     )
