@@ -6,6 +6,8 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash.development.base_component import Component
 
+from webapp.components.aria import aria
+
 
 def days(id: str, first: str | None, last: str | None, *, label: str, placeholder: str = "All days") -> Component:
     """The field, with the days of an address where they are days; `chosen` reads its value."""
@@ -20,6 +22,7 @@ def days(id: str, first: str | None, last: str | None, *, label: str, placeholde
         allowSingleDateInRange=True,
         firstDayOfWeek=0,
         clearable=True,
+        clearButtonProps=aria(label=f"Clear {label}"),
         w=280,
     )
     return field

@@ -78,6 +78,7 @@ async def layout(_: Ask, choices: dict[str, str]) -> Component:
                 id="reports-runs-page",
                 total=1,
                 value=int(page) if page.isdecimal() and 1 <= int(page) <= 100_000 else 1,
+                withControls=False,  # arrows without a name: the numbers lead everywhere, too
                 hideWithOnePage=True,
                 size="lg",
                 mt="md",
@@ -109,28 +110,33 @@ def callbacks(app: Dash, ask: Ask) -> None:
         if ctx.triggered_id not in (None, "reports-runs-page") and len(ctx.triggered) == 1:
             page = 1
         filters = {"kind": kind, "status": status, "from": first, "to": last, "changed_only": str(changed).lower()}
-        address = search(
-            "runs",
-            kind=kind,
-            status=status,
-            from_=first,
-            to=last,
-            all="" if changed else "1",
-            page=page if page > 1 else "",
-        )
         try:
             found = await ask.get("/api/reports/run-history", **filters, limit=PER_PAGE, offset=(page - 1) * PER_PAGE)
+            pages = max(1, -(-found["total"] // PER_PAGE))
+            if page > pages:  # an address of when there were more
+                page = pages
+                found = await ask.get(
+                    "/api/reports/run-history", **filters, limit=PER_PAGE, offset=(page - 1) * PER_PAGE
+                )
         except Refused as refused:
-            return problem(refused), "", no_update, no_update, page, no_update, address
+            return problem(refused), "", no_update, no_update, no_update, no_update, no_update
         given = {name: value for name, value in filters.items() if value is not None}
         return (
             _table(found["runs"]),
             plural(found["total"], "run"),
             [{"value": name, "label": f"{name} ({count:,})"} for name, count in found["kinds"].items()],
-            max(1, -(-found["total"] // PER_PAGE)),
+            pages,
             page,
             f"/api/reports/run-history.csv?{urlencode(given | {'limit': 1000})}",
-            address,
+            search(
+                "runs",
+                kind=kind,
+                status=status,
+                from_=first,
+                to=last,
+                all="" if changed else "1",
+                page=page if page > 1 else "",
+            ),
         )
 
 
