@@ -295,7 +295,8 @@ _REPORTED: Final = (
         "areas_damaged",
         "report",
         "vehicles",
-        pl.sum_horizontal(pl.col(*_AREAS).fill_null(value=False).cast(pl.Int32)).max(),
+        # A column each: an expression of several at once does not say which they are.
+        pl.sum_horizontal(pl.col(name).fill_null(value=False).cast(pl.Int32) for name in _AREAS).max(),
         "damaged areas, of twelve, of the vehicle that has most",
     ),
     _of("occupants", "report", "vehicles", pl.col("occupant_cnt").sum(), "people in all vehicles, as counted"),
