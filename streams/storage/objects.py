@@ -7,7 +7,7 @@ will do: SeaweedFS on a laptop, MinIO or S3 itself in production. Every failure 
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -123,7 +123,7 @@ class Objects(Protocol):
     async def folder(self, bucket: str, prefix: str, *, after: str | None, limit: int) -> Listing:
         """Folders and objects right under ``prefix``, up to ``limit`` of both, from ``after`` of the listing before."""
 
-    def stream(self, bucket: str, key: str) -> AsyncIterator[bytes]:
+    def stream(self, bucket: str, key: str) -> AsyncGenerator[bytes, None]:
         """The body as it was put, piece by piece, so that it is never whole in memory; ``ObjectMissing``.
 
         Close it (`contextlib.aclosing`) when it is not read to its end.
@@ -242,13 +242,16 @@ class S3Objects:
             request["ContinuationToken"] = after
         with self._errors(f"list {bucket}/{prefix}"):
             page = await self._client.list_objects_v2(**request)
+        folders = [entry["Prefix"] for entry in page.get("CommonPrefixes", [])]
+        # SeaweedFS goes on listing folders, for a while, whose objects are all deleted.
+        filled = await asyncio.gather(*(self._has_any(bucket, folder) for folder in folders))
         return Listing(
-            [entry["Prefix"] for entry in page.get("CommonPrefixes", [])],
+            [folder for folder, any_there in zip(folders, filled, strict=True) if any_there],
             [_listed(entry) for entry in page.get("Contents", [])],
             page.get("NextContinuationToken") if page["IsTruncated"] else None,
         )
 
-    async def stream(self, bucket: str, key: str) -> AsyncIterator[bytes]:
+    async def stream(self, bucket: str, key: str) -> AsyncGenerator[bytes, None]:
         """See `Objects.stream`."""
         with self._errors(f"get {bucket}/{key}"):
             answer = await self._client.get_object(Bucket=bucket, Key=key)
@@ -293,6 +296,11 @@ class S3Objects:
         with self._errors("reach the object store"):
             async with asyncio.timeout(PING_SECONDS):
                 await self._client.list_buckets()
+
+    async def _has_any(self, bucket: str, prefix: str) -> bool:
+        with self._errors(f"list {bucket}/{prefix}"):
+            page = await self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        return bool(page.get("Contents"))
 
     async def _writer(self, bucket: str, key: str) -> str | None:
         try:

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from webapp.components.table import table
 
-LONGEST: Final = 48
+LONGEST: Final = 36
 
 
 def records(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, label: str) -> Component:

@@ -201,6 +201,8 @@ async def test_a_folder_is_listed_part_by_part(objects: S3Objects, bucket: str) 
         folders, found, after = folders + part.folders, found + part.objects, part.after
     assert (folders, [one.key for one in found], after) == (["tree/a/", "tree/b/"], ["tree/x", "tree/y"], None)
     assert found[0].size == 4
+    await objects.delete(bucket, ["tree/a/1", "tree/a/2", "tree/b/c/3"])
+    assert (await objects.folder(bucket, "tree/", after=None, limit=9)).folders == []
     assert (await objects.folder(bucket, "no/such/", after=None, limit=1)).objects == []
 
 

@@ -1,5 +1,6 @@
 """Buckets: folders and objects, and what is in one of them."""
 
+import re
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -146,8 +147,8 @@ def _look(choices: Choices, found: dict[str, Any]) -> list[Any]:
                 (size(found["size"]), found["content_encoding"], moment(datetime.fromisoformat(found["modified"]))),
             )
         ),
-        **({"Rows": number(found["count"])} if found["count"] is not None else {}),
-        **found["metadata"],
+        **({"rows": number(found["count"])} if found["count"] is not None else {}),
+        **{name: value for name, value in found["metadata"].items() if name != "rows"},
     }
     return [
         html.H2(_name(choices.key), className="data-title"),
@@ -165,7 +166,9 @@ def _content(choices: Choices, found: dict[str, Any]) -> Component:
         case "table":
             return records(found["columns"], found["rows"], label=f"First rows of {choices.key}")
         case "markdown":
-            return dcc.Markdown(found["text"], className="data-card", link_target="_blank")
+            # The page and the object have their headings above those of the text.
+            text = re.sub(r"^#", "###", found["text"], flags=re.MULTILINE)
+            return dcc.Markdown(text, className="data-card", link_target="_blank")
         case "binary":
             return empty("Bytes without a form that is known here", "Download it to look at them.", "bronze")
         case _:
