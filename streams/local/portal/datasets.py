@@ -52,7 +52,7 @@ DESCRIPTIONS = {
     "crash_date": "Date and time of crash as entered by the reporting officer",
     "crash_unit_id": "A unique identifier for each vehicle record.",
     "vehicle_id": "Links a person to the vehicle they were in; empty for those who were in none.",
-    "person_id": "A unique identifier for each person record. IDs that begin with P are passengers, those with O others.",
+    "person_id": "A unique identifier for each person record. IDs that begin with P are passengers.",
     "posted_speed_limit": "Posted speed limit, as determined by reporting officer",
     "injuries_total": "Total persons sustaining fatal, incapacitating, non-incapacitating, and possible injuries",
 }
