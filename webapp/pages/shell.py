@@ -28,7 +28,7 @@ LAKE: Final = [
 ]
 THEME: Final = {
     "primaryColor": "lake",
-    "primaryShade": {"light": 8, "dark": 5},
+    "primaryShade": {"light": 8, "dark": 7},
     "colors": {"lake": LAKE},
     "fontFamily": "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
     "defaultRadius": "md",
