@@ -107,7 +107,7 @@ def callbacks(app: Dash, ask: Ask) -> None:
         try:
             tests, beats = await asyncio.gather(ask.get("/api/forecast/backtests"), ask.get("/api/forecast/beats"))
         except Refused as refused:
-            return problem(refused), None, _beats([], beat), search
+            return problem(refused), html.P("Not known at the moment."), _beats([], beat), search
         options = _beats(beats["rows"], beat)
         if not beats["rows"]:
             return _nothing(tests["rows"]), _no_tests(), options, search

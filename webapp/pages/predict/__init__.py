@@ -11,7 +11,7 @@ from webapp.ask import Ask
 from webapp.components.heading import heading
 from webapp.pages.predict import crash, file, one, span
 
-WAYS: Final = {"one": "One crash", "span": "Crashes of some days", "file": "A file of crashes"}
+WAYS: Final = {"one": "One crash", "span": "Some days", "file": "A file"}
 
 
 async def layout(ask: Ask, way: str = "one", why: str = "injury", version: str = "", **choices: str) -> Component:
