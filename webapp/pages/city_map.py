@@ -234,9 +234,9 @@ def callbacks(app: Dash, ask: Ask) -> None:
             return no_update
         return [{"value": row["type"], "label": f"{row['type'].capitalize()} ({row['crashes']:,})"} for row in found]
 
-    @app.callback(Output("map-tick", "disabled"), Input("map-live", "checked"))
-    def live(checked: bool) -> bool:
-        return not checked
+    @app.callback(Output("map-tick", "max_intervals"), Input("map-live", "checked"))
+    def live(checked: bool) -> int:
+        return -1 if checked else 0
 
     @app.callback(
         Output("map-plot", "figure"),
@@ -254,11 +254,14 @@ def callbacks(app: Dash, ask: Ask) -> None:
         Input("map-tick", "n_intervals"),
         Input("map-more", "n_clicks"),
         State("map-seen", "data"),
+        # A tick meanwhile would take the place of what is under way.
+        running=[(Output("map-tick", "disabled"), True, False)],
     )
     async def show(choice: dict[str, Any] | None, tick: int | None, more: int | None, seen: dict[str, Any]) -> Any:
         if not choice:
             return (no_update,) * 11
-        anew = ctx.triggered_id == "map-asked" or not seen
+        # By what is shown, not by what triggered: an answer may have been overtaken, and never been shown.
+        anew = seen.get("choice") != choice
         count = anew or (ctx.triggered_id == "map-tick" and (tick or 0) % _COUNT_AGAIN == 0)
         try:
             return await _shown(ask, choice, seen, _LISTED * (1 + (more or 0)), anew=anew, count=count)
@@ -285,6 +288,7 @@ async def _shown(
         "fresh": sorted(fresh),
         "through": through,
         "most": most,
+        "choice": choice,
     }
     counted: list[Any] = [no_update] * 4
     if count:
@@ -294,7 +298,7 @@ async def _shown(
         counted = await asyncio.to_thread(_counted, found, outline["rows"], choice, crashes, fresh, hexagon)
     elif now != seen:
         counted[0] = _dots_alone(crashes, fresh)
-    if now == seen and not anew:
+    if now == seen:
         return (*counted, *(no_update,) * 5, None, no_update)
     back = {} if hexagon else {"display": "none"}
     return (*counted, *_list(listed, fresh, hexagon, int(size), most), back, _through(through), None, now)

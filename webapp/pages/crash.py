@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from dash import Dash, Input, Output, State, dcc, html
+from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from webapp.ask import Ask, Refused
@@ -71,6 +71,7 @@ def layout(ask: Ask, crash_id: str = "", **_: str) -> Component:
     return html.Div(
         [
             dcc.Store(id="crash-id", data=crash_id),
+            dcc.Store(id="crash-found"),
             html.Div(_waiting(), id="crash-main", className="crash-main"),
             html.Div(id="crash-history"),
             html.Div(id="crash-lineage"),
@@ -82,35 +83,36 @@ def layout(ask: Ask, crash_id: str = "", **_: str) -> Component:
 def callbacks(app: Dash, ask: Ask) -> None:
     """Fill the page from above: what became of the crash takes longer, and must not be pushed down once it is there."""
 
-    @app.callback(Output("crash-main", "children"), Input("crash-id", "data"))
+    @app.callback(Output("crash-main", "children"), Output("crash-found", "data"), Input("crash-id", "data"))
     async def main(crash_id: str) -> Any:
         try:
             found = await ask.get(_api(crash_id))
         except Refused as refused:
-            return _missing(crash_id) if refused.status == 404 else [heading("Crash", NOTHING), problem(refused)]
+            shown = _missing(crash_id) if refused.status == 404 else [heading("Crash", NOTHING), problem(refused)]
+            return shown, None
         try:
             outline = (await ask.get("/api/map/outline", size=_OUTLINE))["rows"]
         except Refused:
             outline = []
-        return await asyncio.to_thread(_main, found, [(each["q"], each["r"]) for each in outline])
+        return await asyncio.to_thread(_main, found, [(each["q"], each["r"]) for each in outline]), crash_id
 
-    @app.callback(Output("crash-history", "children"), Input("crash-main", "children"), State("crash-id", "data"))
-    async def history(_: Any, crash_id: str) -> Any:
+    @app.callback(Output("crash-history", "children"), Input("crash-found", "data"))
+    async def history(crash_id: str | None) -> Any:
+        if crash_id is None:
+            return None
         try:
             told: Any = amendments(await ask.get(_api(crash_id) + "/history"))
         except Refused as refused:
-            if refused.status == 404:
-                return None
             told = problem(refused)
         return _section("What became of it", told)
 
-    @app.callback(Output("crash-lineage", "children"), Input("crash-main", "children"), State("crash-id", "data"))
-    async def lineage(_: Any, crash_id: str) -> Any:
+    @app.callback(Output("crash-lineage", "children"), Input("crash-found", "data"))
+    async def lineage(crash_id: str | None) -> Any:
+        if crash_id is None:
+            return None
         try:
             told: Any = trail(await ask.get(f"/api/lineage/crashes/{quote(crash_id, safe='')}"))
         except Refused as refused:
-            if refused.status == 404:
-                return None
             told = problem(refused)
         return _section("Where its row came from", told)
 
