@@ -11,7 +11,7 @@ from webapp.ask import Ask, Refused
 from webapp.components.aria import aria
 from webapp.components.empty import empty
 from webapp.components.problem import problem
-from webapp.components.records import cell
+from webapp.components.records import records
 from webapp.components.table import table
 from webapp.components.term import term
 from webapp.components.text import moment, number, plural, size
@@ -150,7 +150,7 @@ def _link(choices: Choices, month: str) -> Component:
 
 
 def _versions(versions: list[dict[str, Any]]) -> list[Any]:
-    rows = [{**one, **_described(one), "page": cell(one["page"])} for one in versions]
+    rows = [{**one, **_described(one)} for one in versions]
     columns = {
         "version": "Version",
         "written": "Written",
@@ -186,11 +186,11 @@ def _difference(datasets: dict[str, dict[str, Any]], dataset: str) -> list[Any]:
     ]
     if found["cells"]:
         told = ", ".join(f"{name} ({number(rows)})" for name, rows in found["columns"].items())
-        cells = [{name: cell(one[name]) for name in CELL_COLUMNS} for one in found["cells"]]
+        cells = [{title: one[name] for name, title in CELL_COLUMNS.items()} for one in found["cells"]]
         parts += [
             html.H3(f"Values that changed in {dataset}"),
             html.P(f"Rows by column: {told}", className="data-cut"),
-            html.Div(table(CELL_COLUMNS, cells, label=f"Values of {dataset} before and after"), className="records"),
+            records(list(CELL_COLUMNS.values()), cells, label=f"Values of {dataset} before and after"),
         ]
     for kind in ("added", "removed"):
         keys = found[f"{kind}_keys"]
