@@ -4,7 +4,6 @@ import asyncio
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -17,6 +16,7 @@ from streams.errors import ObjectMissing
 from streams.records import Dataset
 from streams.storage.objects import S3Objects
 from streams.storage.silver import BUCKET, Head, Silver
+from webapp.times import Time
 
 # A delta of a backfill is a whole month, some 10 MB.
 _AT_ONCE: Final = 4
@@ -37,7 +37,7 @@ class Amendment:
     """A version of the month that changed the crash; `page` is the page that brought it."""
 
     version: int
-    written_at: datetime
+    written_at: Time
     page: str
     changes: list[Change]
 
@@ -58,7 +58,7 @@ class History:
 @dataclass(frozen=True)
 class _Step:
     head: Head
-    written_at: datetime
+    written_at: Time
     page: str
 
 

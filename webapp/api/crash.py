@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Any, Final, Literal, cast
 
 import polars as pl
@@ -22,6 +22,7 @@ from webapp.errors import ERRORS, ErrorEnvelope
 from webapp.history import History, history
 from webapp.models import Models
 from webapp.queries import SQL, rows
+from webapp.times import Time
 
 _EXPLAINED: Final = 12
 
@@ -45,7 +46,7 @@ class CrashScore(BaseModel):
     threshold: float | None = Field(description="null while the model cannot be read")
     model_version: str
     tier: Tier
-    scored_at: datetime
+    scored_at: Time
     contributions: list[Reason] | None = Field(description="those that count most; null where none were kept")
 
 
@@ -105,7 +106,7 @@ class CrashAmendment(BaseModel):
     """A version of the crash month that changed this crash."""
 
     version: int
-    written_at: datetime
+    written_at: Time
     page: str = Field(description="the page that brought it")
     changes: list[ChangedRow] = Field(description="empty where what was before cannot be read any more")
 

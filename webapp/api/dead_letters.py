@@ -1,7 +1,6 @@
 """`GET /api/dead-letters`, `POST /api/dead-letters/replay`: what could not be processed, and trying it once more."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Depends, Query
@@ -11,6 +10,7 @@ from streams.dead_letters import listed, replay
 from streams.publisher import Emit, Republish
 from streams.storage.gold.client import GoldClient
 from webapp.errors import ERRORS, ErrorEnvelope
+from webapp.times import Time
 
 Name = Annotated[str, Field(pattern=r"^[\w.-]+/\d+/\d+$", max_length=300)]
 
@@ -31,8 +31,8 @@ class Letter(BaseModel):
     message: str
     field: str | None = Field(description="the field at fault, if one is")
     run_id: str | None
-    failed_at: datetime
-    replayed_at: datetime | None = Field(description="when it was last published again")
+    failed_at: Time
+    replayed_at: Time | None = Field(description="when it was last published again")
     key: str | None
     key_base64: str | None
     value: str | None

@@ -1,6 +1,6 @@
 """`GET /api/forecast`: crashes and injuries to be expected, and how the methods did in their backtests."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -11,6 +11,7 @@ from webapp.api.answers import MEDIA, as_response, wanted
 from webapp.api.gold import Column, Shape
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 from webapp.queries import SQL
+from webapp.times import Time
 from webapp.versioned import Answers, versioned
 
 _MOST = 100_000
@@ -37,7 +38,7 @@ class ForecastDay(BaseModel):
     high_95: int
     method: str = Field(description="what the forecast was made by")
     data_through: date
-    made_at: datetime = Field(description="UTC")
+    made_at: Time = Field(description="UTC")
 
 
 class ForecastRows(_Rows):
@@ -95,7 +96,7 @@ class Backtest(BaseModel):
     days_known: int
     complete_through: date | None
     note: str | None = Field(description="what is missing, if something is")
-    made_at: datetime = Field(description="UTC")
+    made_at: Time = Field(description="UTC")
 
 
 class BacktestRows(_Rows):

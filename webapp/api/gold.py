@@ -1,7 +1,6 @@
 """`/api/gold/…`: what is in Gold, a look at it, any question to it; to build it again, and to wipe it."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 import structlog
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from streams.storage.gold.client import GoldClient
 from webapp.api.answers import Format, as_response, wanted
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
+from webapp.times import Time
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ class GoldStatus(BaseModel):
 
     rows: dict[str, int] = Field(description="by table")
     months: int = Field(description="crash months that Gold holds")
-    data_through: datetime | None = Field(description="time of the newest crash, Chicago's")
+    data_through: Time | None = Field(description="time of the newest crash, Chicago's")
     file_bytes: int
     version: int = Field(description="counts the commits")
 
@@ -72,7 +72,7 @@ class RebuildProgress(BaseModel):
     done: int = Field(description="months loaded")
     put_in: int
     taken_out: int
-    started_at: datetime | None
+    started_at: Time | None
     error: str | None
 
 

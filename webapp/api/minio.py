@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
@@ -22,6 +21,7 @@ from webapp.api.gold import Shape
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 from webapp.preview import Content, Kind, look
 from webapp.removal import Consequence, Measure, Removal
+from webapp.times import Time
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class StoredObject(BaseModel):
 
     key: str
     size: int = Field(description="bytes, as stored")
-    modified: datetime
+    modified: Time
     metadata: dict[str, str] | None = None
 
 
@@ -89,7 +89,7 @@ class Preview(BaseModel):
     bucket: Bucket
     key: str
     size: int = Field(description="bytes, as stored")
-    modified: datetime
+    modified: Time
     content_type: str | None
     content_encoding: str | None
     metadata: dict[str, str] = Field(description="a page's: request, headers, rows, sha256, dataset, months")

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Response
@@ -15,6 +14,7 @@ from models.registry import CARD, EVALUATION, Meta, Origin
 from streams.records import TARGETS, Algorithm, Promotion, Target, Tier
 from webapp.errors import ERRORS, ErrorEnvelope
 from webapp.models import Models
+from webapp.times import Time
 
 if TYPE_CHECKING:
     from models.model import Model
@@ -47,9 +47,9 @@ class DescribedModel(BaseModel):
     tier: Tier
     algorithm: Algorithm
     threshold: float = Field(description="probabilities from here on have the label true")
-    data_from: datetime = Field(description="the first crash it learnt from, Chicago's time")
-    data_through: datetime = Field(description="the last one")
-    trained_at: datetime
+    data_from: Time = Field(description="the first crash it learnt from, Chicago's time")
+    data_through: Time = Field(description="the last one")
+    trained_at: Time
     metrics: dict[str, Metric] = Field(description="by name, each with its 95 % interval")
     features: list[FeatureOfModel]
     origin: Origin = Field(description="the training that made it")
@@ -78,8 +78,8 @@ class ListedModel(BaseModel):
     tier: Tier
     algorithm: Algorithm
     threshold: float
-    trained_at: datetime
-    data_through: datetime
+    trained_at: Time
+    data_through: Time
     metrics: dict[str, float]
     serving: bool
 

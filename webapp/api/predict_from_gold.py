@@ -3,7 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator, Callable
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 
 import numpy as np
@@ -25,6 +25,7 @@ from webapp.api.predict import Contribution, ExplainQuery, TargetQuery, UsedMode
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 from webapp.models import Models
 from webapp.queries import SQL, rows
+from webapp.times import Time
 
 if TYPE_CHECKING:
     from models.model import Model
@@ -79,7 +80,7 @@ class GoldPrediction(BaseModel):
     """What the model says of a crash, and what came of it."""
 
     crash_record_id: str
-    crash_date: datetime | None
+    crash_date: Time | None
     probability: float
     label: bool
     outcome: bool | None = Field(description="null while it is not known")

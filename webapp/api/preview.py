@@ -20,6 +20,7 @@ from webapp.api.fetch import FetchRequest, backfill, polls
 from webapp.api.patience import soon
 from webapp.errors import ERRORS, ErrorEnvelope
 from webapp.queries import rows
+from webapp.times import Time
 
 # Stands for the name that a request without one is given once it is sent.
 UNNAMED: Final = "api-named-when-sent"
@@ -77,7 +78,7 @@ class Watermark(BaseModel):
     rows: int = Field(description="what the last poll found")
     out_of_date: bool = Field(description="whether a lagging replica answered it")
     run_id: str
-    polled_at: datetime
+    polled_at: Time
 
 
 class Watermarks(BaseModel):

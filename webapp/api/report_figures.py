@@ -10,6 +10,7 @@ from streams.storage.gold.client import GoldClient
 from webapp.components.text import moment, plural
 from webapp.errors import ApiError
 from webapp.queries import rows
+from webapp.times import Time
 
 LAST_RUNS: Final = 10
 DEFAULT_DAYS: Final = 30
@@ -123,8 +124,8 @@ class Run(BaseModel):
     start: date | None
     end: date | None
     datasets: list[str] | None
-    requested_at: datetime | None
-    finished_at: datetime | None
+    requested_at: Time | None
+    finished_at: Time | None
     windows: int | None
     windows_done: int
     rows_planned: int | None
@@ -146,8 +147,8 @@ class Audit(BaseModel):
     status: str
     start: date | None
     end: date | None
-    requested_at: datetime | None
-    audited_at: datetime | None
+    requested_at: Time | None
+    audited_at: Time | None
     months: int
     comparisons: int = Field(description="months times tables compared")
     portal: int = Field(description="rows at the portal")
@@ -167,9 +168,9 @@ class Report(BaseModel):
     last: Annotated[date, Field(alias="to", description="last day; not after the data ends")]
     before_first: date
     before_last: date
-    data_from: datetime = Field(description="the first crash of the copy, Chicago's time")
-    data_through: datetime = Field(description="the newest crash of the copy, Chicago's time")
-    made_at: datetime = Field(description="UTC")
+    data_from: Time = Field(description="the first crash of the copy, Chicago's time")
+    data_through: Time = Field(description="the newest crash of the copy, Chicago's time")
+    made_at: Time = Field(description="UTC")
     totals: Totals
     before: Totals | None = Field(description="a year before; null where the copy does not hold all of those days")
     unit: Unit = Field(description="what `over_time` counts by")

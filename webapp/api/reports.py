@@ -16,6 +16,7 @@ from webapp.api.report_figures import Audit, Report, Run, report
 from webapp.components.text import CHICAGO
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 from webapp.queries import SQL, rows
+from webapp.times import Time
 from webapp.versioned import Answers, versioned
 
 _MOST: Final = 100_000
@@ -55,7 +56,7 @@ class Serving(BaseModel):
     model_version: str
     tier: str
     crashes_scored: int
-    latest_at: datetime = Field(description="UTC")
+    latest_at: Time = Field(description="UTC")
 
 
 class Runs(BaseModel):
@@ -70,8 +71,8 @@ class Summary(BaseModel):
     """The copy in figures."""
 
     rows: dict[str, int] = Field(description="by table of Gold", examples=[{"crashes": 20000, "vehicles": 40581}])
-    data_from: datetime | None = Field(description="the first crash, Chicago's time")
-    data_through: datetime | None = Field(description="the newest crash, Chicago's time")
+    data_from: Time | None = Field(description="the first crash, Chicago's time")
+    data_through: Time | None = Field(description="the newest crash, Chicago's time")
     months: int = Field(description="crash months in Gold")
     file_bytes: int = Field(description="size of Gold's file")
     version: int = Field(description="counts Gold's commits")

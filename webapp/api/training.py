@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import uuid4
 
@@ -20,6 +19,7 @@ from webapp.api import trainable
 from webapp.api.trainable import Algorithms, FeatureTable
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 from webapp.queries import rows
+from webapp.times import Time
 
 JobId = Annotated[str, Path(max_length=120, examples=["api-3f1c9a2b7d40"])]
 _PARSED: Final = ("request", "metrics", "comparison")
@@ -76,10 +76,10 @@ class TrainingJob(BaseModel):
     tier: Tier
     algorithm: Algorithm
     request: TrainRequest
-    requested_at: datetime
-    started_at: datetime | None
-    changed_at: datetime
-    ended_at: datetime | None
+    requested_at: Time
+    started_at: Time | None
+    changed_at: Time
+    ended_at: Time | None
     stage: str | None
     share: float | None = Field(description="how much is done, from 0 to 1")
     score: float | None = Field(description="how good the best model is so far")

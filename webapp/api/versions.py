@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 import polars as pl
@@ -21,6 +20,7 @@ from streams.storage.silver import Version as Stored
 from webapp.api.answers import as_response, wanted
 from webapp.api.gold import Rows, Shape
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
+from webapp.times import Time
 
 # A month takes some 100 MB in memory: so many requests read one at a time.
 _READERS: Final = 2
@@ -34,7 +34,7 @@ class Version(BaseModel):
 
     version: int
     content: int = Field(description="the last version up to it at which content changed")
-    written_at: datetime
+    written_at: Time
     rows: dict[Dataset, int] | None = Field(description="by dataset")
     page: str = Field(description="the page that caused it")
     size: int = Field(description="bytes of the object")
