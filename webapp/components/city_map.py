@@ -50,7 +50,7 @@ def graph(id: str, plot: go.Figure, *, label: str, still: bool = False) -> Compo
 
     `label` tells what it shows to whoever does not see it.
     """
-    config = {"staticPlot": True, "responsive": True} if still else _CONFIG
+    config: Any = {"staticPlot": True, "responsive": True} if still else _CONFIG
     inner = dcc.Graph(id=id, figure=plot, config=config, responsive=True, style={"height": "100%"})
     name = "plot city-map city-map-still" if still else "plot city-map"
     return html.Div(inner, role="img" if still else "group", className=name, **aria(label=label))

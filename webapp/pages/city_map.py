@@ -75,7 +75,9 @@ def layout(
     **more: str,
 ) -> Component:
     """The frame with the choices of the address; what it shows comes by callback. `more` may have `from` and `to`."""
-    field = days_field("map-days", more.get("from"), more.get("to"), label="Days", placeholder="First and last day")
+    field: Any = days_field(
+        "map-days", more.get("from"), more.get("to"), label="Days", placeholder="First and last day"
+    )
     period = OWN if period == OWN and all(field.value) else period if period in PERIODS else "30"
     periods = {**PERIODS, OWN: "Own days"}
     return html.Div(
