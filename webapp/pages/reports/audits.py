@@ -155,7 +155,7 @@ def callbacks(app: Dash, ask: Ask) -> None:
     )
     async def start(_: int | None, value: Any, thorough: bool, accept: bool) -> tuple[Any, Any, bool]:
         first, last = chosen(value)
-        body = {"thorough": bool(thorough), "accept_deletions": bool(accept)}
+        body: dict[str, Any] = {"thorough": bool(thorough), "accept_deletions": bool(accept)}
         if first and last:
             body |= {"start": first, "end": _day_after(last)}
         try:
