@@ -281,8 +281,8 @@ def _card(name: str, card: Card) -> Component:
                 dcc.Graph(
                     id={"type": "explore-plot", "card": name},
                     figure=_NOTHING,
-                    config={"displayModeBar": False, "responsive": True},
-                    style={"height": "320px"},
+                    config={"displayModeBar": False, "responsive": card.width is None},
+                    style={"height": "320px", "width": f"{card.width}px" if card.width else None},
                 ),
                 role="img",
                 className="plot",

@@ -25,6 +25,7 @@ class Card:
     draw: Draw
     sets: tuple[str, ...] = ()
     wide: bool = False
+    width: int | None = None  # in pixels; else as wide as the card
 
 
 VIEWS: Final[Mapping[str, Mapping[str, Card]]] = {
@@ -87,7 +88,7 @@ VIEWS: Final[Mapping[str, Mapping[str, Card]]] = {
         "people": Card("Who was hurt", "people", plots.people, ("hit",)),
         "ages": Card("Age by injury", "ages", plots.ages),
         "vehicle-types": Card("Vehicle type", "vehicle-types", plots.vehicles),
-        "places": Card("Where", "places", plots.places, ("grid_id",)),
+        "places": Card("Where", "places", plots.places, ("grid_id",), width=plots.PLACES_WIDTH),
     },
 }
 CARDS: Final = {name: card for view in VIEWS.values() for name, card in view.items()}

@@ -167,8 +167,9 @@ def without(choice: Choice, names: str, value: str) -> Choice:
     """`choice` once a chip is taken away."""
     given = choice.query()
     for name in names.split():
-        rest = [one for one in given.pop(name, []) if str(one) != value] if value else []
-        given |= {name: rest} if rest else {}
+        whole = given.pop(name, None)
+        if value:
+            given[name] = [one for one in whole or () if str(one) != value]
     return understood(given)
 
 
@@ -205,7 +206,7 @@ def _several(id: str, label: str, data: Sequence[Mapping[str, str]], values: Map
         label=label,
         data=list(data),
         value=values[id],
-        placeholder=None if values[id] else "Any",
+        placeholder="Any",
         searchable=True,
         clearable=True,
         hidePickedOptions=True,

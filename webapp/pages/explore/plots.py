@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
+from streams.domain.schemas import LATITUDES, LONGITUDES
 from webapp.components.figure import CATEGORIES, SCALE, dressed
 from webapp.components.outcomes import OUTCOMES
 from webapp.components.text import day as long_day
@@ -24,6 +25,7 @@ LEAST: Final = 30
 # Text categories that are drawn; the others are in the table.
 MOST: Final = 10
 _LONGEST: Final = 30
+PLACES_WIDTH: Final = 320
 _AXES: Final = {"hour": "Hour", "posted_speed_limit": "Speed limit, mph", "veh_count": "Units"}
 
 
@@ -361,7 +363,7 @@ def places(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
         mode="markers",
         marker={
             "symbol": "square",
-            "size": 10,
+            "size": 5,
             "color": [row["crashes"] for row in mine],
             "colorscale": SCALE,
             "cmin": 0,
@@ -372,9 +374,10 @@ def places(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
         text=[f"{row['crashes']:,} crashes<br>{_percent(row)} with an injury" for row in mine],
         hovertemplate="%{y:.2f}, %{x:.2f}<br>%{text}<extra></extra>",
     )
-    # A degree of longitude is three quarters of one of latitude here.
-    plot.update_yaxes(scaleanchor="x", scaleratio=1.34, title="Latitude", zeroline=False)
-    plot.update_xaxes(title="Longitude", zeroline=False)
+    # A degree of longitude is three quarters of one of latitude here: the plot is as wide as that makes it.
+    plot.update_layout(width=PLACES_WIDTH, autosize=False)
+    plot.update_yaxes(range=[*LATITUDES], ticksuffix="°", zeroline=False)
+    plot.update_xaxes(range=[*LONGITUDES], ticksuffix="°", zeroline=False, nticks=4)
     top = max(mine, key=lambda row: row["crashes"])
     tenth = sorted((row["crashes"] for row in mine), reverse=True)[: max(1, len(mine) // 10)]
     share = sum(tenth) / sum(row["crashes"] for row in mine)
