@@ -164,7 +164,9 @@ def _look(choices: Choices, found: dict[str, Any]) -> list[Any]:
 def _content(choices: Choices, found: dict[str, Any]) -> Component:
     match found["kind"]:
         case "table":
-            return records(found["columns"], found["rows"], label=f"First rows of {choices.key}")
+            # The portal's bookkeeping after what it is about.
+            columns = sorted(found["columns"], key=lambda name: ":" in name[:1])
+            return records(columns, found["rows"], label=f"First rows of {choices.key}")
         case "markdown":
             # The page and the object have their headings above those of the text.
             text = re.sub(r"^#", "###", found["text"], flags=re.MULTILINE)
