@@ -232,7 +232,7 @@ def _totals(rows: list[dict[str, Any]]) -> Component:
     lines = []
     for row in rows:
         rate = f"{row['rate']:.1%} ({row['low']:.1%} to {row['high']:.1%})" if row["rate"] is not None else NOTHING
-        parts = [
+        parts: list[Any] = [
             *([html.Strong(f"{row['period'].capitalize()}: ")] if len(rows) > 1 else []),
             html.Strong(f"{row['crashes']:,} crashes"),
             f" · {row['per_day']:,.1f} a day · ",

@@ -31,14 +31,15 @@ _FILTERS: Final[Mapping[str, Callable[[Any], Filters]]] = {
     "posted_speed_limit": lambda limit: {"speed_from": limit, "speed_to": limit},
     "outcome": lambda outcome: {"severity": [outcome]},
     "person_type": lambda kind: {"hit": _HIT[kind]} if kind in _HIT else {},
-    **{
-        name: lambda value, name=name: {name: [value]}
-        for name in (
-            *("first_crash_type", "weather_condition", "lighting_condition", "prim_contributory_cause"),
-            *("veh_count", "grid_id"),
-        )
-    },
 }
+
+# Columns whose filter has their name and takes several values.
+_PLAIN: Final = frozenset(
+    {
+        *("first_crash_type", "weather_condition", "lighting_condition", "prim_contributory_cause"),
+        *("veh_count", "grid_id"),
+    }
+)
 
 
 def named(key: str, value: Any) -> str:
@@ -50,7 +51,11 @@ def named(key: str, value: Any) -> str:
 
 def filters(key: str, value: Any) -> Filters:
     """The filters that choose the crashes of a mark; none where it cannot be chosen."""
-    return _FILTERS[key](value) if key in _FILTERS and value is not None else {}
+    if value is None:
+        return {}
+    if key in _PLAIN:
+        return {key: [value]}
+    return _FILTERS[key](value) if key in _FILTERS else {}
 
 
 def chosen(choice: Choice, wanted: Filters) -> bool:

@@ -24,6 +24,7 @@ _PERIODS: Final = {"chosen": ("Chosen", CATEGORIES[0]), "compared": ("Compared",
 LEAST: Final = 30
 # Text categories that are drawn; the others are in the table.
 MOST: Final = 10
+_FEWEST: Final = 5  # rates of fewer are in the table alone
 _LONGEST: Final = 30
 PLACES_WIDTH: Final = 320
 _AXES: Final = {"hour": "Hour", "posted_speed_limit": "Speed limit, mph", "veh_count": "Units"}
@@ -83,7 +84,8 @@ def rates(key: str, what: str, *, sideways: bool = False) -> Draw:
     """Points of a rate by `key` with its interval; `what` says the rate of what, such as `with an injury`."""
 
     def draw(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
-        rows = [row for row in (_top(rows, key, MOST) if sideways else rows) if row["known"] and row[key] is not None]
+        rows = _top(rows, key, MOST) if sideways else rows
+        rows = [row for row in rows if row["known"] >= _FEWEST and row[key] is not None]
         plot = go.Figure()
         for period, mine in _by_period(rows):
             name, colour = _PERIODS[period]
@@ -282,7 +284,7 @@ def people(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
             textposition="none",
             hovertemplate="%{y}<br>%{fullData.name}: %{x:.1f} %, %{text}<extra></extra>",
         )
-    plot.update_layout(barmode="stack", legend={"traceorder": "normal", "xref": "container"})
+    plot.update_layout(barmode="stack", legend={"traceorder": "normal"})
     plot.update_yaxes(autorange="reversed")
     plot.update_xaxes(range=[0, 100], ticksuffix=" %", title="% of the people")
     hurt = {
@@ -440,11 +442,11 @@ def _axes(plot: go.Figure, rows: Sequence[Row], key: str, sideways: bool, title:
     if sideways:
         across(autorange="reversed")
     along(rangemode="tozero", title=title)
-    dressed(plot).update_layout(legend={"traceorder": "normal", "xref": "container"})
+    dressed(plot).update_layout(legend={"traceorder": "normal"})
 
 
 def _opacities(marks: Sequence[Mapping[str, Any]], choice: Choice) -> list[float] | float:
-    picked = [lit(choice, mark) for mark in marks]
+    picked = [lit(choice, dict(mark)) for mark in marks]
     return [1.0 if one else 0.35 for one in picked] if any(picked) else 1.0
 
 
