@@ -140,7 +140,7 @@ def routes(gold: GoldClient, objects: S3Objects, models: Models) -> APIRouter:
         if form != "json":
             return await as_response(answer, form)
         (row,) = answer.table.to_pylist()
-        said = [await _score(models, score, answer.table) for score in row["scores"] or []]
+        said = await asyncio.gather(*(_score(models, score, answer.table) for score in row["scores"] or []))
         whole = Crash(
             month=_month(row["crash"]),
             crash=row["crash"],

@@ -1,8 +1,8 @@
 -- Hexagons with their crashes; what has no coordinates is in the row without q and r.
 select
     q, r,
-    $lat0 + r * $size * sqrt(3) / 2 / $lat_m as latitude,
-    $lng0 + (q + r / 2) * $size / $lng_m as longitude,
+    round($lat0 + r * $size * sqrt(3) / 2 / $lat_m, 6) as latitude,
+    round($lng0 + (q + r / 2) * $size / $lng_m, 6) as longitude,
     count(*) as crashes,
     count(*) filter (where injury) as injuries,
     count(*) filter (where injury_severe) as severe,
