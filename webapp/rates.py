@@ -13,6 +13,8 @@ from webapp.ask import INSIDE
 from webapp.errors import Error, envelope
 
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+# They send what is to be predicted, and change nothing.
+QUESTIONS: Final = "/api/model/predict"
 
 
 class Rates:
@@ -30,7 +32,8 @@ class Rates:
         if scope["type"] != "http" or not scope["path"].startswith("/api/") or address == INSIDE:
             await self.app(scope, receive, send)
             return
-        kind, limit = ("reads", self._reading) if scope["method"] in READS else ("writes", self._writing)
+        reads = scope["method"] in READS or scope["path"].startswith(QUESTIONS)
+        kind, limit = ("reads", self._reading) if reads else ("writes", self._writing)
         if await self._limiter.hit(limit, kind, address):
             await self.app(scope, receive, send)
             return

@@ -13,8 +13,8 @@ from webapp.components.aria import aria
 from webapp.components.empty import empty
 from webapp.components.heading import heading
 from webapp.components.problem import problem
+from webapp.components.records import records
 from webapp.components.result_chart import KINDS, chart
-from webapp.components.table import table
 from webapp.components.text import number
 
 SHOWN: Final = 200
@@ -144,7 +144,7 @@ def callbacks(app: Dash, ask: Ask) -> None:
         x = chosen["x"] if chosen["x"] in columns else next(iter(columns), None)
         y = chosen["y"] if chosen["y"] in numbers else next((name for name in numbers if name != x), None)
         return (
-            table(columns, answer["rows"][:SHOWN], label="Answer"),
+            records([*columns], answer["rows"][:SHOWN], label="Answer"),
             _head(answer, sql),
             answer,
             [*columns],

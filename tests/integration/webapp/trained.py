@@ -88,7 +88,7 @@ async def serve_city(city: City, folder: Path, *, trained: bool) -> AsyncIterato
             s3_endpoint_url=store.endpoint_url,
             s3_access_key=store.access_key,
             s3_secret_key=store.secret_key,
-            api_writes=100_000,  # a test asks as fast as it can
+            api_reads=1_000_000,  # a test asks as fast as it can
         )
         async with serve_web(settings, outbox) as url, aiohttp.ClientSession(url) as api:
             yield Served(api, outbox, city.report, city.scene, url, gold.gold)

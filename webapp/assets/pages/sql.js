@@ -2,6 +2,7 @@
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.id === "sql-text") {
     event.preventDefault();
-    document.getElementById("sql-run").click();
+    // What was typed last reaches Dash a moment later.
+    setTimeout(() => document.getElementById("sql-run").click(), 100);
   }
 });
