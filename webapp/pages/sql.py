@@ -143,6 +143,8 @@ def callbacks(app: Dash, ask: Ask) -> None:
         numbers = [name for name in columns if _numeric(answer["rows"], name)]
         x = chosen["x"] if chosen["x"] in columns else next(iter(columns), None)
         y = chosen["y"] if chosen["y"] in numbers else next((name for name in numbers if name != x), None)
+        if y is None and x in numbers:  # a number alone, and something to tell it by
+            x, y = next((name for name in columns if name != x), x), x
         return (
             records([*columns], answer["rows"][:SHOWN], label="Answer"),
             _head(answer, sql),
