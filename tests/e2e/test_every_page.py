@@ -138,11 +138,10 @@ async def test_a_question_in_sql_is_answered_drawn_and_downloaded(service: Runni
     async with visit(browser, f"{address(service)}/sql") as visited:
         page = visited.page
         await expect(page.locator("#sql-rows tbody tr")).to_have_count(24)
-        await settle(page)  # while the first chart is drawn, a key goes nowhere
         await page.get_by_label("Question", exact=True).fill("select count(*) as n, 'x' as what from crashes")
         await page.keyboard.press("Control+Enter")
         row = await ask(service, "select count(*) as n from crashes")
-        await expect(page.locator("#sql-rows tbody tr")).to_have_text(f"{row['n']}x")
+        await expect(page.locator("#sql-rows tbody tr")).to_have_text([f"{row['n']}x"])
         async with page.expect_download() as download:
             await page.get_by_role("link", name="CSV").click()
         assert (await (await download.value).path()).read_text() == f'"n","what"\n{row["n"]},"x"\n'

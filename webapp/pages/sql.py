@@ -138,7 +138,7 @@ def callbacks(app: Dash, ask: Ask) -> None:
         try:
             answer = await ask.get("/api/gold/query", sql=sql, limit=FETCHED)
         except Refused as refused:
-            return problem(refused), "", None, [], [], None, None
+            return "", problem(refused), None, [], [], None, None
         columns = {column["name"]: column["name"] for column in answer["columns"]}
         numbers = [name for name in columns if _numeric(answer["rows"], name)]
         x = chosen["x"] if chosen["x"] in columns else next(iter(columns), None)
