@@ -1,7 +1,6 @@
 """Take the screenshots anew: `python -m docs.screenshots.take`.
 
-A whole service over a simulated city, in Debian's Chromium: every page at the width of a desk and of a phone, and Home in
-the dark.
+A whole service over a simulated city, in Debian's Chromium: every page at a desk's and a phone's width, and Home in the dark.
 """
 
 import asyncio
