@@ -1,6 +1,6 @@
 """Take the screenshots anew: `python -m docs.screenshots.take`.
 
-A whole service over a simulated city, in Debian's Chromium: every page at a desk's and a phone's width, and Home in the dark.
+A whole service over a simulated city, in Debian's Chromium: every page as a desk and as a phone show it.
 """
 
 import asyncio
