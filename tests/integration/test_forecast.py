@@ -221,6 +221,7 @@ async def test_the_past_and_the_beats_stand_beside_a_forecast(city: City) -> Non
         "select count(*) as n from crashes where crash_date::date = (select max(crash_date)::date from crashes)"
     )
     assert past[-1]["count"] == counted[0]["n"]
+    await asyncio.sleep(LOOK_SECONDS)  # for so long the answer from before the forecast is given out
     beats = (await city.ask("/beats"))["rows"]
     assert len(beats) == BEATS
     one = beats[0]["beat"]
