@@ -26,6 +26,7 @@ from streams.topics import FORECAST_READY, Topic
 from tests.daily_counts import THROUGH, daily
 from tests.embedded_s3 import shared_objects
 from tests.integration.webapp.serving import nowhere, serve_gold, serve_web
+from webapp.versioned import LOOK_SECONDS
 
 BEATS = 20
 
