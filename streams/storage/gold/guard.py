@@ -95,7 +95,9 @@ def _check_node(node: dict[str, object]) -> None:
             hint = "use it in FROM" if name in _TABLE_FUNCTIONS else "leave it out"
             raise QueryRefused(f"{name}() is not for queries", field="sql", hint=hint)
     elif node.get("type") == "BASE_TABLE" and (
-        str(node["schema_name"]).lower() not in _SCHEMAS or str(node["table_name"]).startswith(("pg_", "duckdb_"))
+        str(node["schema_name"]).lower() not in _SCHEMAS
+        or str(node["catalog_name"]).lower() == "system"
+        or str(node["table_name"]).lower().startswith(("pg_", "duckdb_"))
     ):
         raise QueryRefused(
             f"{node['schema_name'] or node['table_name']} is not for queries", field="sql", hint="read Gold's tables"

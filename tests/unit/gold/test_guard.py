@@ -171,7 +171,7 @@ def test_what_is_no_single_read_is_refused_and_does_nothing(filled: Gold, tmp_pa
     secret = tmp_path / "secret.csv"
     secret.write_text("a,b\n1,hidden\n")
     before, files = filled.status(), sorted(tmp_path.iterdir())
-    for attack in ATTACKS:
+    for attack in (*ATTACKS, *map(str.upper, ATTACKS)):
         with pytest.raises(QueryRefused) as refused:
             pytest.fail(f"answered: {filled.query(attack.replace('{secret}', str(secret)), seconds=5)}")
         assert refused.value.hint, attack
