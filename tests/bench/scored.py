@@ -10,7 +10,7 @@ from statistics import median
 from streams.storage.gold.client import GoldClient
 from tests.e2e.running import Running
 
-ASK_SECONDS = 0.01
+ASK_SECONDS = 0.05
 TRAINED = "select count(distinct target) = 2 from scores having count(*) = 2 * (select count(*) from crashes)"
 LACKING = """
     select crash_record_id from crashes left join scores using (crash_record_id)
@@ -21,7 +21,7 @@ SCORED = "select count(distinct (crash_record_id, scored_at)) as n from scores w
 
 def main(seconds: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        arguments = ("--portal", "simulated", "--portal-speed", "500")
+        arguments = ("--portal", "simulated", "--portal-speed", "100")
         with Running(Path(folder) / "data", *arguments, poll_seconds="1") as service:
             service.wait_until(TRAINED)
             (start,) = service.ask(
