@@ -20,6 +20,9 @@ MEDIA: Final[dict[Format, str]] = {
     "parquet": "application/vnd.apache.parquet",
 }
 
+# How a route that answers with a table describes what it may answer beside JSON.
+TABULAR: Final[dict[str, Any]] = {media.split(";")[0]: {} for form, media in MEDIA.items() if form != "json"}
+
 
 def wanted(request: Request, chosen: Format | None) -> Format:
     """The format chosen by `format=`, or else by the header Accept; JSON where neither says."""

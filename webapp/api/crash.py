@@ -15,7 +15,7 @@ from streams.errors import CrashStreamError, RowMissing
 from streams.records import UNDATED, Dataset, Target, Tier
 from streams.storage.gold.client import GoldClient
 from streams.storage.objects import S3Objects
-from webapp.api.answers import MEDIA, as_response, wanted
+from webapp.api.answers import MEDIA, TABULAR, as_response, wanted
 from webapp.api.gold import Shape
 from webapp.api.predict import scored
 from webapp.errors import ERRORS, ErrorEnvelope
@@ -124,10 +124,9 @@ def routes(gold: GoldClient, objects: S3Objects, models: Models) -> APIRouter:
     """The routes of one crash."""
     missing: dict[int | str, dict[str, Any]] = {404: {"model": ErrorEnvelope, "description": "no such crash"}}
     router = APIRouter(prefix="/api/crashes", tags=["crashes"], responses={**ERRORS, **missing})
-    others: dict[str, Any] = {media: {} for media in (MEDIA["csv"], MEDIA["arrow"], MEDIA["parquet"])}
     turn = asyncio.Semaphore(2)  # a history may read some deltas of whole months
 
-    @router.get("/{crash_record_id}", responses={200: {"model": Crash, "content": others}})
+    @router.get("/{crash_record_id}", responses={200: {"model": Crash, "content": TABULAR}})
     async def crash(request: Request, crash_record_id: CrashId, form: Shape = None) -> Response:
         """A crash with all its vehicles and people, what the models say of it, and why they say so.
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from streams.storage.gold.client import GoldClient
-from webapp.api.answers import Format, as_response, wanted
+from webapp.api.answers import TABULAR, Format, as_response, wanted
 from webapp.api.gold import Rows
 from webapp.errors import ERRORS
 from webapp.explore.choice import Choice
@@ -58,11 +58,7 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
         200: {
             "description": "The rows, as JSON, CSV, Arrow or Parquet",
             "model": Rows,
-            "content": {
-                "text/csv": {},
-                "application/vnd.apache.arrow.stream": {},
-                "application/vnd.apache.parquet": {},
-            },
+            "content": TABULAR,
         }
     }
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from streams.storage.gold.client import GoldClient
-from webapp.api.answers import as_response, wanted
+from webapp.api.answers import TABULAR, as_response, wanted
 from webapp.api.gold import Rows, Shape
 from webapp.attention import Matter, attention
 from webapp.errors import ERRORS
@@ -15,7 +15,7 @@ def routes(gold: GoldClient, snapshots: Snapshots) -> APIRouter:
     """The routes about the flow as a whole."""
     router = APIRouter(tags=["flow"], responses=ERRORS)
 
-    @router.get("/api/flow", responses={200: {"model": Rows}})
+    @router.get("/api/flow", responses={200: {"model": Rows, "content": TABULAR}})
     async def flow(request: Request, form: Shape = None) -> Response:
         """When each stage last did something (UTC), and how many rows, crashes or scores in the last 5 minutes."""
         return await as_response(await gold.query(SQL["stages"]), wanted(request, form))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from streams.storage.gold.client import GoldClient
-from webapp.api.answers import Format, as_response, wanted
+from webapp.api.answers import TABULAR, Format, as_response, wanted
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 from webapp.times import Time
 
@@ -101,9 +101,9 @@ def routes(gold: GoldClient, token: str | None, may_write: Callable[..., None]) 
     """The routes that read Gold, and two that have its owner change it, who asks for `token`."""
     router = APIRouter(tags=["gold"], responses=ERRORS)
     tabular = {
-        "description": "The rows, as JSON, CSV or Arrow",
+        "description": "The rows, as JSON, CSV, Arrow or Parquet",
         "model": Rows,
-        "content": {"text/csv": {}, "application/vnd.apache.arrow.stream": {}},
+        "content": TABULAR,
     }
 
     @router.get("/api/gold/status")

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from streams.storage.gold.client import GoldClient
-from webapp.api.answers import as_response, wanted
+from webapp.api.answers import TABULAR, as_response, wanted
 from webapp.api.gold import Rows, Shape
 from webapp.errors import ERRORS
 from webapp.queries import SQL
@@ -15,7 +15,7 @@ def routes(gold: GoldClient) -> APIRouter:
     """The route of Gold's schema."""
     router = APIRouter(tags=["gold"], responses=ERRORS)
 
-    @router.get("/api/gold/schema", responses={200: {"model": Rows}})
+    @router.get("/api/gold/schema", responses={200: {"model": Rows, "content": TABULAR}})
     async def schema(
         request: Request,
         table: Annotated[str | None, Query(max_length=100, description="columns of this table alone")] = None,

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import date
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NaiveDatetime
@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from streams.storage.gold.answer import Answer
 from streams.storage.gold.client import GoldClient
-from webapp.api.answers import MEDIA, as_response, wanted
+from webapp.api.answers import MEDIA, TABULAR, as_response, wanted
 from webapp.api.gold import Rows, Shape
 from webapp.errors import ERRORS, ApiError
 from webapp.hexgrid import DEFAULT_SIZE, PARAMETERS
@@ -119,7 +119,6 @@ Filters = Annotated[dict[str, object], Depends(filters)]
 def routes(gold: GoldClient, answers: Answers) -> APIRouter:
     """The routes of the map."""
     router = APIRouter(prefix="/api/map", tags=["map"], responses=ERRORS, route_class=versioned(answers))
-    others: dict[str, Any] = {media: {} for media in (MEDIA["csv"], MEDIA["arrow"], MEDIA["parquet"])}
 
     @router.get(
         "/hexagons",
@@ -127,7 +126,7 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
             200: {
                 "description": "The hexagons; as CSV, Arrow or Parquet also the row of those without a place",
                 "model": Hexagons,
-                "content": others,
+                "content": TABULAR,
             }
         },
     )
@@ -144,7 +143,7 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
             return await as_response(answer, form)
         return Response(await asyncio.to_thread(_encoded, answer, size), media_type=MEDIA["json"])
 
-    @router.get("/crashes", responses={200: {"description": "The crashes", "model": Rows, "content": others}})
+    @router.get("/crashes", responses={200: {"description": "The crashes", "model": Rows, "content": TABULAR}})
     async def crashes(
         request: Request,
         chosen: Filters,
@@ -172,14 +171,14 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
         answer = await gold.query(sql, limit=limit, parameters={**parameters, "limit": limit + 1})
         return await as_response(answer, wanted(request, form))
 
-    @router.get("/outline", responses={200: {"description": "The hexagons", "model": Rows, "content": others}})
+    @router.get("/outline", responses={200: {"description": "The hexagons", "model": Rows, "content": TABULAR}})
     async def outline(request: Request, size: Size = DEFAULT_SIZE, form: Shape = None) -> Response:
         """The hexagons in which there ever was a crash: the shape of the city."""
         sql = SQL["map_found"] + SQL["map_outline"]
         answer = await gold.query(sql, limit=_MOST_HEXAGONS, parameters={**_ALL, "size": size})
         return await as_response(answer, wanted(request, form))
 
-    @router.get("/types", responses={200: {"description": "The types", "model": Rows, "content": others}})
+    @router.get("/types", responses={200: {"description": "The types", "model": Rows, "content": TABULAR}})
     async def types(request: Request, form: Shape = None) -> Response:
         """Each `first_crash_type` there is, the most frequent first."""
         return await as_response(await gold.query(SQL["map_types"]), wanted(request, form))

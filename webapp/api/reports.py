@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from streams.records import DATASETS, Dataset
 from streams.storage.gold.client import GoldClient
-from webapp.api.answers import as_response, wanted
+from webapp.api.answers import TABULAR, as_response, wanted
 from webapp.api.gold import Rows, Shape
 from webapp.api.report_csv import report_csv
 from webapp.api.report_figures import Audit, Report, Run, report
@@ -110,7 +110,7 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
         200: {
             "description": "The rows, as JSON, CSV, Arrow or Parquet",
             "model": Rows,
-            "content": {"text/csv": {}, "application/vnd.apache.arrow.stream": {}},
+            "content": TABULAR,
         }
     }
     nothing: dict[int | str, dict[str, Any]] = {404: {"model": ErrorEnvelope, "description": "Gold holds no crash yet"}}
@@ -181,7 +181,7 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
         response.headers["X-Total-Count"] = str(total)
         return response
 
-    @router.get("/audits", responses={200: {"model": Audits, "content": {"text/csv": {}}}})
+    @router.get("/audits", responses={200: {"model": Audits, "content": TABULAR}})
     async def audits(
         request: Request, limit: Annotated[int, Query(ge=1, le=1_000)] = 20, form: Shape = None
     ) -> Response:

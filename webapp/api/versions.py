@@ -17,7 +17,7 @@ from streams.records import Dataset
 from streams.storage.gold.answer import Answer
 from streams.storage.silver import Silver
 from streams.storage.silver import Version as Stored
-from webapp.api.answers import as_response, wanted
+from webapp.api.answers import TABULAR, as_response, wanted
 from webapp.api.gold import Rows, Shape
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 from webapp.times import Time
@@ -116,9 +116,9 @@ def routes(silver: Silver) -> APIRouter:
         "/{month}/rows",
         responses={
             200: {
-                "description": "The rows, as JSON, CSV or Arrow; the header X-Silver-Version says of which version",
+                "description": "The rows in any format; the header X-Silver-Version says of which version",
                 "model": Rows,
-                "content": {"text/csv": {}, "application/vnd.apache.arrow.stream": {}},
+                "content": TABULAR,
             }
         },
     )

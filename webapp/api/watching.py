@@ -11,7 +11,7 @@ from models.features import KEY, build
 from streams.domain.clean import GoldFrames
 from streams.errors import ModelMissing, RequestError
 from streams.storage.gold.client import GoldClient
-from webapp.api.answers import as_response, wanted
+from webapp.api.answers import TABULAR, as_response, wanted
 from webapp.api.gold import Rows, Shape
 from webapp.api.model import VERSION
 from webapp.errors import ERRORS, ErrorEnvelope
@@ -66,9 +66,9 @@ def routes(gold: GoldClient, models: Models) -> APIRouter:
     measured: dict[str, Importance] = {}
     router = APIRouter(prefix="/api/model", tags=["model"], responses=ERRORS)
     tabular = {
-        "description": "The rows, as JSON, CSV or Arrow",
+        "description": "The rows, as JSON, CSV, Arrow or Parquet",
         "model": Rows,
-        "content": {"text/csv": {}, "application/vnd.apache.arrow.stream": {}},
+        "content": TABULAR,
     }
     answers: dict[int | str, dict[str, Any]] = {
         200: tabular,
