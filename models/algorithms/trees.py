@@ -32,6 +32,8 @@ class Trees:
 
     def contributions(self, matrix: Matrix, threads: int = 1) -> Floats:
         """Shapley values in log-odds, (rows, columns), by TreeSHAP."""
+        if not len(matrix):  # LightGBM divides by it
+            return np.zeros_like(matrix, dtype=np.float64)
         values = self._booster.predict(matrix, pred_contrib=True, num_threads=threads)
         return np.asarray(values, dtype=np.float64)[:, :-1] / self._averaged
 

@@ -215,3 +215,8 @@ async def test_crashes_of_gold_are_asked_for_by_id(served: Served) -> None:
     assert "too few" in answer["not_evaluated"]
     empty = await served.ask("POST", "predict-from-gold", 200, {"start": "2020-01-01", "end": "2020-02-01"})
     assert (empty["crashes"], empty["rows"], empty["truncated"]) == (0, [], False)
+
+
+async def test_days_without_crashes_are_explained_by_nothing(served: Served) -> None:
+    found = await served.ask("POST", "predict-from-gold?explain=3", 200, {"start": "1999-01-01", "end": "1999-02-01"})
+    assert (found["crashes"], found["rows"]) == (0, [])
