@@ -127,6 +127,7 @@ async def run_gold(settings: Settings) -> None:
     from agents.trace import list_dead, list_measures, list_requests, list_schedules, list_trainings, note
     from models.registry import Registry
     from models.scorer import Scorer
+    from monitoring.models import observe_ever
     from streams.rebuild import GoldRebuild
     from streams.storage.gold.gold import Gold
     from streams.storage.gold.server import create_app as create_gold_app
@@ -156,6 +157,7 @@ async def run_gold(settings: Settings) -> None:
         app.consume_batches(topics.SILVER_READY, SilverReady, "load", load_and_score)
         app.clock(partial(scorer.follow, settings.broker, scoring.look))
         app.clock(scoring.run)
+        app.clock(partial(observe_ever, gold, lambda: scorer.models))
         app.consume_batches(topics.SCHEDULE_CHANGES, ScheduleChange, "lineage", partial(list_schedules, gold=gold))
         app.clock(partial(expire_hourly, versions, timedelta(days=settings.keep_versions_days)))
         app.consume_batches(topics.RUN_EVENTS, RunEvent, "lineage", partial(note, gold=gold))

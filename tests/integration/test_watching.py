@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import polars as pl
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from agents import watch as agent
 from agents.score import score
@@ -22,6 +23,7 @@ from agents.watch import SCORES, watch, watch_ever
 from models.evaluate import evaluate
 from models.registry import Registry
 from models.scorer import Scorer
+from monitoring.models import observe_models
 from streams.records import ModelMeasured, Record, TrainRequest
 from streams.storage.gold.client import GoldClient
 from streams.storage.gold.gold import Gold
@@ -48,6 +50,7 @@ def months() -> list[Change]:
 class City:
     gold: Gold
     client: GoldClient
+    port: int
     registry: Registry = field(init=False)
     scorer: Scorer = field(init=False)
     api: aiohttp.ClientSession = field(init=False)
@@ -80,6 +83,19 @@ class City:
             assert response.status == status, body
             return await response.json() if "json" in response.content_type else body.decode()
 
+    async def gauges(self) -> dict[str, dict[str, float]]:
+        """What Prometheus is told of the serving model: by metric, without its prefix, and feature."""
+        await asyncio.to_thread(observe_models, self.gold, self.scorer.models)
+        async with aiohttp.request("GET", f"http://127.0.0.1:{self.port}/metrics") as response:
+            families = list(text_string_to_metric_families(await response.text()))
+        return {
+            family.name.removeprefix("crash_model_"): {
+                sample.labels.get("feature", sample.labels["target"]): sample.value for sample in family.samples
+            }
+            for family in families
+            if family.name.startswith("crash_model_")
+        }
+
     def frame(self, sql: str) -> pl.DataFrame:
         frame = pl.from_arrow(self.gold.query(sql, limit=100_000).table)
         assert isinstance(frame, pl.DataFrame)
@@ -93,7 +109,7 @@ async def city(months: list[Change], tmp_path: Path) -> AsyncIterator[City]:
         served = await stack.enter_async_context(serve_gold(tmp_path / "gold.duckdb"))
         client = await stack.enter_async_context(GoldClient(f"http://127.0.0.1:{served.port}"))
         objects = await stack.enter_async_context(shared_objects())
-        city = City(served.gold, client)
+        city = City(served.gold, client, served.port)
         city.registry = Registry(objects, city.emit)
         city.scorer = Scorer(city.registry)
         settings = nowhere(
@@ -156,6 +172,14 @@ async def test_a_feature_that_moved_shows_and_no_other_and_nothing_is_measured_t
     assert kept == sorted(((shift.feature, shift.psi) for shift in after.drift.shifts), key=lambda row: -row[1])
     assert {(row["model_version"], row["data_through"]) for row in told} == {(city.version, "2025-05-31")}
 
+    await city.scorer.refresh()
+    gauges = await city.gauges()
+    assert gauges["psi"] == dict(kept), "the last measurement, and not those before"
+    assert gauges["drift_rows"] == {"injury": after.drift.rows}
+    assert gauges["measured_timestamp_seconds"]["injury"] == pytest.approx(after.at.timestamp())
+    assert gauges["serves"] == {"injury": 1}
+    assert not gauges["realised_roc_auc"], "no outcome of a scored crash is known"
+
 
 async def test_quality_is_the_evaluations_of_mature_crashes_that_the_model_had_not_learned(city: City) -> None:
     await city.train()
@@ -183,6 +207,20 @@ async def test_quality_is_the_evaluations_of_mature_crashes_that_the_model_had_n
         for name in ("roc_auc", "brier", "ece"):
             assert getattr(month, name) == pytest.approx(judged.metrics[name].value), name
 
+    newest = measured.months[-1]
+    gauges = await city.gauges()
+    shown = {
+        "rows": newest.rows,
+        "roc_auc": newest.roc_auc,
+        "brier": newest.brier,
+        "calibration_error": newest.ece,
+        "predicted": newest.predicted,
+        "base_rate": newest.base_rate,
+    }
+    assert {name: gauges[f"realised_{name}"] for name in shown} == {
+        name: {} if value is None else {"injury": value} for name, value in shown.items()
+    }
+
     assert await city.watch() is None
     (changed,) = city.frame(
         "select crash_record_id from crashes where strftime(crash_date, '%Y-%m') = '2025-04' limit 1"
@@ -194,4 +232,6 @@ async def test_quality_is_the_evaluations_of_mature_crashes_that_the_model_had_n
     lines = list(csv.DictReader(io.StringIO(await city.ask("quality", format="csv", version=city.version))))
     assert [line["month"] for line in lines] == ["2025-05", "2025-04", "2025-03"]
     assert float(lines[1]["roc_auc"]) == again.months[0].roc_auc
+    city.scorer = Scorer(city.registry)
+    assert not any((await city.gauges()).values()), "a model that serves no more leaves no figure"
     assert (await city.ask("quality", 404, version="none"))["error"]["field"] == "version"

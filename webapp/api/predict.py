@@ -11,6 +11,7 @@ from pydantic_core import from_json, to_json
 
 from models.features import FEATURES, KEY, build
 from models.inputs import MOST_ROWS, Inputs, from_csv, from_rows
+from monitoring.metrics import PREDICTIONS
 from streams.errors import RequestError
 from streams.records import Algorithm, Target, Tier
 from streams.storage.gold.answer import Answer
@@ -240,6 +241,7 @@ def _predict(model: "Model", body: bytes, as_csv: bool, explain: int) -> tuple[I
 def scored(model: "Model", features: pl.DataFrame, explain: int) -> pl.DataFrame:
     """The scores of rows of `features.build`, in their order; each contribution with the feature's `value` as text."""
     scores = model.score(features, explain)
+    PREDICTIONS.labels(model.target).inc(scores.height)
     if not explain:
         return scores
     numbers = pl.col(pl.Float64)

@@ -5,6 +5,7 @@
     POST /query    {"sql", "limit"?, "parameters"?, "lane"?}   an Arrow IPC stream, and `X-Truncated: true|false`
     GET  /lineage/{table}/{key}   where a row came from: `streams.lineage.trail.Lineage` as JSON
     GET  /status   rows by table, how far the data goes, size, version, as JSON
+    GET  /metrics  of this process, for Prometheus
     GET  /healthz  200 while the database answers
     POST /rebuild  load every month whole again: 202; needs the API token
     GET  /rebuild  how far that is, as JSON
@@ -23,6 +24,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import pyarrow as pa
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streams.errors import CrashStreamError, GoldBusy, GoldDenied, QueryLimit, QueryRefused, RowMissing
@@ -109,6 +111,7 @@ def create_app(
     app[_POOLS] = {lane: _Pool(threads) for lane, threads in _THREADS.items()}
     app.on_cleanup.append(_close_pools)
     app.add_routes([web.post("/query", _query), web.get("/status", _status), web.get("/healthz", _healthz)])
+    app.add_routes([web.get("/metrics", _metrics)])
     if objects is not None:
         app[_OBJECTS] = objects
         app[_TRACING] = asyncio.Semaphore(_TRACES)
@@ -159,6 +162,10 @@ async def _healthz(request: web.Request) -> web.StreamResponse:
     """Not in the pool: readers in a queue are no illness of the database."""
     await asyncio.to_thread(request.app[_GOLD].applied)
     return web.json_response({"status": "ok"})
+
+
+async def _metrics(request: web.Request) -> web.StreamResponse:
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def _start_rebuild(request: web.Request) -> web.StreamResponse:
