@@ -26,9 +26,7 @@ MODEL_MEASURED: Final = Gauge(
     "crash_model_measured_timestamp_seconds", "When drift or quality of the serving model was last found", ("target",)
 )
 # Of the serving model's scores of the last month of crashes whose outcomes are mature and that it has not learned.
-MODEL_JUDGED: Final = Gauge(
-    "crash_model_realised_rows", "Crashes whose scores were judged by outcomes", ("target",)
-)
+MODEL_JUDGED: Final = Gauge("crash_model_realised_rows", "Crashes whose scores were judged by outcomes", ("target",))
 MODEL_ROC_AUC: Final = Gauge("crash_model_realised_roc_auc", "Area under the ROC curve of these", ("target",))
 MODEL_BRIER: Final = Gauge("crash_model_realised_brier", "Mean squared error of their probabilities", ("target",))
 MODEL_ECE: Final = Gauge("crash_model_realised_calibration_error", "Their expected calibration error", ("target",))
