@@ -59,7 +59,10 @@ JUDGED: Final = """
     select
         strftime(crash_date, '%Y-%m') as month, crash_record_id, crash_date, injury, injury_severe,
         probability, model_version, scored_at
-    from crashes left join (from scores where target = $target and model_version = $version) using (crash_record_id)
+    from crashes left join (
+        select crash_key, probability, model_version, scored_at from scores
+        where target = $target and model_version = $version
+    ) using (crash_key)
     where crash_date > $after::timestamp and crash_date <= $mature::timestamp
         and case $target when 'injury' then injury else injury_severe end is not null
 """

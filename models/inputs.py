@@ -19,6 +19,7 @@ from streams.domain.clean import FLAGS, GoldFrames, clean
 from streams.domain.engineer import ENGINEERED
 from streams.domain.schemas import CRASHES, EXTRA, PEOPLE, VEHICLES, Kind, Table, published
 from streams.errors import RequestError
+from streams.storage.gold.tables import CRASH_KEY
 
 MOST_ROWS: Final = 10_000
 # The largest crash had 21 units.
@@ -173,7 +174,7 @@ def _columns(tables: Mapping[Table, Sequence[_Row]]) -> tuple[set[str], list[str
                 ignored[shown] = REFUSED[name]
             elif table is CRASHES and name in ENGINEERED:
                 ignored[shown] = "is worked out from the other columns"
-            elif name in (FLAGS, EXTRA) or name.startswith(":"):
+            elif name in (FLAGS, EXTRA, CRASH_KEY) or name.startswith(":"):
                 ignored[shown] = "is bookkeeping"
             elif name in table.names:
                 given.add(shown)

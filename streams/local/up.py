@@ -34,7 +34,7 @@ HISTORY_DAYS = 30
 PATIENCE_SECONDS = 120.0
 LACKING = """
     select count(*) as crashes from crashes
-    anti join (from scores where target = $target and model_version = $version) using (crash_record_id)
+    anti join (from scores where target = $target and model_version = $version) using (crash_key)
 """
 TRAINED_SECONDS = 0.5
 SCORED_SECONDS = 0.2

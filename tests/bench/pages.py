@@ -73,17 +73,19 @@ def fill(path: Path, crashes: int) -> None:
             back = f"to_days({150 * again})"
             connection.execute(
                 f"insert into crashes by name select * replace ('{again}-' || crash_record_id as crash_record_id,"
-                f" crash_date - {back} as crash_date) from crashes where not contains(crash_record_id, '-')"
+                f" crash_key_of('{again}-' || crash_record_id) as crash_key, crash_date - {back} as crash_date)"
+                f" from crashes where not contains(crash_record_id, '-')"
             )
             for table, key in (("vehicles", "crash_unit_id"), ("people", "person_id")):
                 named = f"{key} + {again} * 100000000" if table == "vehicles" else f"'{again}-' || {key}"
                 connection.execute(
                     f"insert into {table} by name select * replace ('{again}-' || crash_record_id as crash_record_id,"
-                    f" {named} as {key}, crash_date - {back} as crash_date)"
+                    f" crash_key_of('{again}-' || crash_record_id) as crash_key, {named} as {key},"
+                    f" crash_date - {back} as crash_date)"
                     f" from {table} where not contains(crash_record_id, '-')"
                 )
         connection.execute(
-            "insert into scores by name select crash_record_id, 'injury' as target, 'v' as model_version,"
+            "insert into scores by name select crash_record_id, crash_key, 'injury' as target, 'v' as model_version,"
             " random() as probability, false as label, 'report' as tier, now()::timestamp as scored_at from crashes"
         )
 

@@ -147,11 +147,11 @@ def _union(parts: list[str]) -> str:
 _HOURS: Final = """case when coalesce($hour_from, 0) <= coalesce($hour_to, 23)
             then "hour" between coalesce($hour_from, 0) and coalesce($hour_to, 23)
             else "hour" >= $hour_from or "hour" <= $hour_to end"""
-_MET: Final = "in (select crash_record_id from people where person_type"
+_MET: Final = "in (select crash_key from people where person_type"
 _HIT: Final[dict[Hit, str]] = {
-    "pedestrian": f"crash_record_id {_MET} = 'PEDESTRIAN')",
-    "cyclist": f"crash_record_id {_MET} = 'BICYCLE')",
-    "motorist": f"crash_record_id not {_MET} in ('PEDESTRIAN', 'BICYCLE'))",
+    "pedestrian": f"crash_key {_MET} = 'PEDESTRIAN')",
+    "cyclist": f"crash_key {_MET} = 'BICYCLE')",
+    "motorist": f"crash_key not {_MET} in ('PEDESTRIAN', 'BICYCLE'))",
 }
 _CLAUSES: Final = {
     "speed_from": "posted_speed_limit >= $speed_from",

@@ -18,7 +18,7 @@ select
     probability as risk, label as risky
 from shown
 left join (
-    select crash_record_id, probability, label from scores
-    where target = 'injury' and crash_record_id in (select crash_record_id from shown)
-) using (crash_record_id)
+    select crash_key, probability, label from scores
+    where target = 'injury' and crash_key in (select crash_key from shown)
+) using (crash_key)
 order by crash_date desc nulls last, row desc

@@ -14,8 +14,8 @@ with found as (
         end
         and (
             $who::varchar is null
-            or crash_record_id in (
-                select crash_record_id from people where person_type in (select unnest(string_split($who, ',')))
+            or crash_key in (
+                select crash_key from people where person_type in (select unnest(string_split($who, ',')))
             )
         )
 ),

@@ -11,6 +11,6 @@ select
     injuries / nullif(known, 0) as injury_share,
     avg(probability) as risk
 from placed
-left join (select crash_record_id, probability from scores where target = 'injury') using (crash_record_id)
+left join (select crash_key, probability from scores where target = 'injury') using (crash_key)
 group by q, r
 order by q is null, crashes desc, q, r

@@ -1,4 +1,4 @@
 -- All vehicles of crashes of these ids, which are joined by commas.
 SELECT *
 FROM vehicles
-WHERE crash_record_id IN (SELECT unnest(string_split($ids, ',')))
+WHERE crash_key IN (SELECT crash_key_of(unnest(string_split($ids, ','))))

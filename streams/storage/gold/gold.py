@@ -87,6 +87,8 @@ class Gold:
             "memory_limit": memory,
             "threads": threads,
             "max_temp_directory_size": _SPILL,
+            # Of so many keys or rows that are looked for, a scan leaves out all others before it reads wide columns.
+            "dynamic_or_filter_threshold": 1_000,
             # A reader's SQL reaches no file, no network, no extension, no Python variable and no setting.
             "enable_external_access": False,
             "autoinstall_known_extensions": False,

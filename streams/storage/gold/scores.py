@@ -5,6 +5,8 @@ transaction, and nobody puts one back that was computed before it (`Gold.to_scor
 has no score of the version that serves, and nothing else needs to be remembered, whenever a process dies.
 """
 
+# ruff: noqa: S608 -- the names put into SQL here are those of our own tables
+
 from typing import Final
 
 import duckdb
@@ -12,7 +14,7 @@ import polars as pl
 
 from streams.domain.clean import GoldFrames
 from streams.domain.schemas import CRASHES, PEOPLE, VEHICLES
-from streams.storage.gold.tables import statement
+from streams.storage.gold.tables import CRASH_KEY, statement
 
 CONTRIBUTIONS: Final = pl.List(pl.Struct({"feature": pl.String, "contribution": pl.Float64}))
 
@@ -30,12 +32,16 @@ SCHEMA: Final = pl.Schema(
 )
 
 # By row id: with a semi join alone all columns are read of every row.
-_ROWS: Final = "from {0} where rowid in (select {0}.rowid from {0} semi join wanted using (crash_record_id))"
+_ROWS: Final = (
+    f"select * exclude {CRASH_KEY} from {{0}}"
+    f" where rowid in (select rowid from {{0}}"
+    f" where {CRASH_KEY} in (select crash_key_of(crash_record_id) from wanted))"
+)
 
 
 def forget(cursor: duckdb.DuckDBPyConnection) -> pl.Series:
     """Take away the scores of `touched_crashes`; returns their ids."""
-    cursor.execute("delete from scores using touched_crashes old where scores.crash_record_id = old.crash_record_id")
+    cursor.execute(f"delete from scores using touched_crashes old where scores.{CRASH_KEY} = old.{CRASH_KEY}")
     return cursor.execute("from touched_crashes").pl()["crash_record_id"]
 
 
@@ -59,14 +65,20 @@ def rows(cursor: duckdb.DuckDBPyConnection, ids: pl.Series) -> GoldFrames:
 
 def write(cursor: duckdb.DuckDBPyConnection, scores: pl.DataFrame) -> None:
     """Put scores in the place of those of the same crashes and targets."""
-    cursor.register("new_scores", scores.to_arrow())
+    cursor.register("scored", scores.to_arrow())
     try:
         cursor.execute(
+            f"""
+            create or replace temporary table new_scores as
+            select *, crash_key_of(crash_record_id) as {CRASH_KEY} from scored
             """
+        )
+        cursor.execute(
+            f"""
             delete from scores using new_scores new
-            where scores.crash_record_id = new.crash_record_id and scores.target = new.target
+            where scores.{CRASH_KEY} = new.{CRASH_KEY} and scores.target = new.target
             """
         )
         cursor.execute("insert into scores by name from new_scores")
     finally:
-        cursor.unregister("new_scores")
+        cursor.unregister("scored")

@@ -25,6 +25,10 @@ NAMES: Final = (
 )
 
 
+# What rows of a crash are joined by: sixteen bytes, an eighth of its id.
+CRASH_KEY: Final = "crash_key"
+
+
 def statement(name: str) -> str:
     """The SQL in `sql/<name>.sql`."""
     return files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
@@ -32,8 +36,9 @@ def statement(name: str) -> str:
 
 def columns(table: Table) -> dict[str, str]:
     """Columns of a source table in Gold, in order, with their types there."""
+    source = {column.name: column.kind.value for column in table.columns}
     engineered = ENGINEERED if table is CRASHES else {}
-    return {column.name: column.kind.value for column in table.columns} | engineered | {FLAGS: "VARCHAR[]"}
+    return source | engineered | {FLAGS: "VARCHAR[]", CRASH_KEY: "UUID"}
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -41,7 +46,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("begin")
     for table in SOURCES:
         # A key is unique because `upsert` deletes before it inserts. An index to say so would triple the time of a
-        # load and fill the memory: DuckDB keeps one apart from the columns, and these keys are 128 characters long.
+        # load and fill the memory: DuckDB keeps one apart from the columns.
         listed = ", ".join(f'"{name}" {kind}' for name, kind in columns(table).items())
         connection.execute(f"create table if not exists {table.dataset} ({listed})")
         found = [name for name, *_ in connection.execute(f"describe {table.dataset}").fetchall()]
@@ -51,10 +56,5 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
                 f"Gold's table {table.dataset} was made by another version of this service",
                 hint="move the file away and start `crash-stream gold`: it is built again from Silver",
             )
-    # Made with an index by the versions that had no models, and so empty.
-    if connection.execute(
-        "from duckdb_constraints() where table_name = 'scores' and constraint_type = 'PRIMARY KEY'"
-    ).fetchall():
-        connection.execute("drop table scores")
     connection.execute(statement("bookkeeping"))
     connection.execute("commit")

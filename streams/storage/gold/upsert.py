@@ -20,7 +20,7 @@ from streams.domain.merge import bare
 from streams.domain.schemas import CRASHES, PEOPLE, TABLES, VEHICLES, Table
 from streams.records import UNDATED
 from streams.storage.gold import scores
-from streams.storage.gold.tables import statement
+from streams.storage.gold.tables import CRASH_KEY, statement
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,12 @@ def upsert(cursor: duckdb.DuckDBPyConnection, changes: Sequence[Change]) -> Upse
     written = {CRASHES: frames.crashes, VEHICLES: frames.vehicles, PEOPLE: frames.people}
     keyed = {table: _keyed(rows, table) for table, rows in written.items()}
     staged = {f"new_{table.dataset}": rows for table, rows in keyed.items()} | {"changed": _stated(latest)}
-    with _registered(cursor, staged):
+    with _registered(cursor, {f"{name}_frame": frame for name, frame in staged.items()}):
+        for name in staged:
+            cursor.execute(
+                f"create or replace temporary view {name} as "
+                f"select *, crash_key_of(crash_record_id) as {CRASH_KEY} from {name}_frame"
+            )
         cursor.execute(statement("touched"))
         gone = sum(_replace(cursor, table) for table in keyed)
         _engineer_again(cursor)
@@ -109,12 +114,12 @@ def _stated(latest: pl.DataFrame) -> pl.DataFrame:
 
 def _replace(cursor: duckdb.DuckDBPyConnection, table: Table) -> int:
     """Put the new rows in the place of the old; returns how many old ones have no successor."""
-    name, key = table.dataset, table.key
+    name, key = table.dataset, CRASH_KEY if table is CRASHES else table.key
     cursor.execute(f"delete from {name} using new_{name} new where {name}.{key} = new.{key}")
     gone = cursor.execute(
         f"""
         delete from {name} using changed
-        where {name}.crash_record_id = changed.crash_record_id and (
+        where {name}.{CRASH_KEY} = changed.{CRASH_KEY} and (
             ({name}.crash_date >= changed.since and {name}.crash_date < changed.until)
             or ({name}.crash_date is null and changed.since is null)
         )
@@ -128,14 +133,14 @@ def _engineer_again(cursor: duckdb.DuckDBPyConnection) -> None:
     """Engineer anew the touched crashes that hang together with rows outside of the batch. There are few, or none."""
     cursor.execute(statement("astray"))
     crashes, vehicles, people = (
-        cursor.execute(f"from {table.dataset} semi join astray using (crash_record_id)").pl()
+        cursor.execute(f"from {table.dataset} semi join astray using ({CRASH_KEY})").pl()
         for table in (CRASHES, VEHICLES, PEOPLE)
     )
     if crashes.is_empty():
         return
     with _registered(cursor, {"anew": engineer(crashes, vehicles, people)}):
         assigned = ", ".join(f"{name} = anew.{name}" for name in ENGINEERED)
-        cursor.execute(f"update crashes set {assigned} from anew where crashes.crash_record_id = anew.crash_record_id")
+        cursor.execute(f"update crashes set {assigned} from anew where crashes.{CRASH_KEY} = anew.{CRASH_KEY}")
 
 
 @contextmanager

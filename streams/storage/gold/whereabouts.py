@@ -3,13 +3,21 @@
 # ruff: noqa: S608 -- the names put into SQL here are those of our own schema
 
 from collections.abc import Mapping
+from typing import Final
 
 import duckdb
 import polars as pl
 
 from streams.domain.moves import keys
 from streams.domain.schemas import TABLES
-from streams.records import UNDATED
+from streams.records import UNDATED, Dataset
+from streams.storage.gold.tables import CRASH_KEY
+
+_SAME: Final[Mapping[Dataset, str]] = {
+    "crashes": f"old.{CRASH_KEY} = crash_key_of(trim(new.key))",
+    "vehicles": "old.crash_unit_id = try_cast(trim(new.key) as bigint)",
+    "people": "old.person_id = trim(new.key)",
+}
 
 
 def elsewhere(cursor: duckdb.DuckDBPyConnection, months: Mapping[str, pl.DataFrame]) -> set[str]:
@@ -21,7 +29,7 @@ def elsewhere(cursor: duckdb.DuckDBPyConnection, months: Mapping[str, pl.DataFra
             rows = cursor.execute(
                 f"""
                 select distinct coalesce(strftime(old.crash_date, '%Y-%m'), '{UNDATED}') as held
-                from {dataset} old join spoken_of new on old.{table.key} = try_cast(trim(new.key) as {_type(table.key)})
+                from {dataset} old join spoken_of new on {_SAME[dataset]}
                 where held <> new.month
                 """
             ).fetchall()
@@ -29,7 +37,3 @@ def elsewhere(cursor: duckdb.DuckDBPyConnection, months: Mapping[str, pl.DataFra
             cursor.unregister("spoken_of")
         found.update(month for (month,) in rows)
     return found
-
-
-def _type(key: str) -> str:
-    return "bigint" if key == "crash_unit_id" else "varchar"

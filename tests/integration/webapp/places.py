@@ -14,11 +14,12 @@ UNSCORED = 5
 _SCORES = f"""
 insert into scores by name
 select
-    crash_record_id, target, '{MODEL}' as model_version, probability, probability >= 0.3 as label, 'report' as tier,
+    crash_record_id, crash_key, target, '{MODEL}' as model_version,
+    probability, probability >= 0.3 as label, 'report' as tier,
     '2025-03-01'::timestamp as scored_at, [{{feature: 'persons', contribution: -0.5}}] as contributions
 from (
     select
-        crash_record_id, unnest(['injury', 'injury_severe']) as target,
+        crash_record_id, crash_key, unnest(['injury', 'injury_severe']) as target,
         (hash(crash_record_id) % 1000) / 1000 as probability
     from crashes order by crash_date desc, crash_record_id offset {2 * UNSCORED}
 )

@@ -151,7 +151,7 @@ async def test_a_score_is_explained_by_the_model_that_gave_it(city: City, tmp_pa
     with duckdb.connect(path) as connection:
         connection.execute(
             """
-            insert into scores by name select crash_record_id, 'injury' as target, $version as model_version,
+            insert into scores by name select crash_record_id, crash_key, 'injury' as target, $version as model_version,
                 0.5 as probability, true as label, 'report' as tier, now()::timestamp as scored_at
             from crashes order by crash_record_id limit 1
             """,

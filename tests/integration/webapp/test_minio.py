@@ -86,7 +86,8 @@ async def test_folders_and_objects_are_listed_part_by_part(session: aiohttp.Clie
         more = {"after": after} if after else {}
         part = await ask(session, "browse", bucket="bronze", prefix="people/", limit="2", **more)
         found, after, asked = found + part["folders"], part["after"], asked + 1
-    assert (found, asked) == ([f"people/{n}/" for n in range(5)], 3)
+    assert found == [f"people/{n}/" for n in range(5)]
+    assert asked in (3, 4), "a store may say that there is more, and then have nothing"
 
 
 async def test_a_page_is_decompressed_and_shown_as_rows(session: aiohttp.ClientSession) -> None:

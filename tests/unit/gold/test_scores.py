@@ -2,10 +2,8 @@
 
 from datetime import UTC, datetime
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, cast
 
-import duckdb
 import polars as pl
 
 from streams.records import Merged, RunEvent
@@ -114,20 +112,6 @@ def test_what_is_rebuilt_while_it_is_scored_keeps_no_score_of_what_it_was(gold: 
     gold.replace(Change(MONTH, 1, silver([crash("a", damage="OVER $1,500")])), instead_of=1)
     assert gold.score(scores("a")).is_empty()
     assert unscored(gold) == ["a"]
-
-
-def test_a_file_whose_scores_had_an_index_is_opened_without_it(tmp_path: Path) -> None:
-    path = tmp_path / "gold.duckdb"
-    Gold.open(path).close()
-    with duckdb.connect(path) as old:
-        old.execute("drop table scores")
-        old.execute(
-            "create table scores (crash_record_id varchar, target varchar, primary key (crash_record_id, target))"
-        )
-    gold = Gold.open(path)
-    gold.load([change(MONTH, 1, [crash("a")])])
-    assert score(gold, "a") == ["a"]
-    gold.close()
 
 
 def test_the_home_page_counts_what_is_scored_by_all_models_that_serve(gold: Gold) -> None:

@@ -17,8 +17,7 @@ from (
         sum(people) over (partition by period, injury_classification order by age nulls last) as as_old
     from (
         select period, coalesce(injury_classification, 'UNKNOWN') as injury_classification, age, count(*) as people
-        from (select *, hash(crash_record_id) as crash from people) -- far quicker to join than 128 characters
-        join (select period, hash(crash_record_id) as crash from matching) using (crash)
+        from people join (select period, crash_key from matching) using (crash_key)
         group by all
     )
 )

@@ -8,8 +8,7 @@ from (
         coalesce(person_type, 'UNKNOWN') as person_type,
         coalesce(injury_classification, 'UNKNOWN') as injury_classification,
         count(*) as people
-    from (select *, hash(crash_record_id) as crash from people) -- far quicker to join than 128 characters
-    join (select period, hash(crash_record_id) as crash from matching) using (crash)
+    from people join (select period, crash_key from matching) using (crash_key)
     group by all
 )
 join (select period, count(*) as days from days group by all) using (period)

@@ -10,8 +10,7 @@ from (
         count(*) as vehicles,
         count(*) filter (injury) as hits,
         count(injury) as known
-    from (select *, hash(crash_record_id) as crash from vehicles) -- far quicker to join than 128 characters
-    join (select period, injury, hash(crash_record_id) as crash from matching) using (crash)
+    from vehicles join (select period, injury, crash_key from matching) using (crash_key)
     where coalesce(unit_type, '') not in ('PEDESTRIAN', 'BICYCLE') -- units, but no vehicles
     group by all
 )

@@ -1,8 +1,6 @@
 -- Touched crashes that hang together with rows outside of the batch.
 create or replace temporary table astray as
-select crash_record_id from crashes semi join touched_crashes using (crash_record_id)
-    anti join new_crashes using (crash_record_id)
-union select crash_record_id from vehicles semi join touched_crashes using (crash_record_id)
+select crash_key from crashes semi join touched_crashes using (crash_key) anti join new_crashes using (crash_key)
+union select crash_key from vehicles semi join touched_crashes using (crash_key)
     anti join new_vehicles using (crash_unit_id)
-union select crash_record_id from people semi join touched_crashes using (crash_record_id)
-    anti join new_people using (person_id);
+union select crash_key from people semi join touched_crashes using (crash_key) anti join new_people using (person_id);
