@@ -45,7 +45,7 @@ FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTi
 # Choices that a person makes: the address that stands for each, and its page.
 CHOICES = {
     "/map": ("severity=injury", "period=365", "measure=risk", "period=all"),
-    "/explore": ("severity=injury", "weather_condition=RAIN", "view=Conditions", "view=What"),
+    "/explore": ("severity=injury", "weather_condition=RAIN", "view=Conditions", "view=What", "view=Who,+where"),
     "/sql": ("sql=select+hour,count(*)+as+n+from+crashes+group+by+hour",),
     "/reports": ("tab=runs", "tab=quality"),
 }

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NaiveDatetime
 from pydantic_core import to_json
 
+from streams.cached import Cached
 from streams.storage.gold.answer import Answer
 from streams.storage.gold.client import GoldClient
 from webapp.api.answers import MEDIA, TABULAR, as_response, wanted
@@ -18,6 +19,8 @@ from webapp.queries import SQL
 from webapp.versioned import Answers, versioned
 
 _MOST_HEXAGONS: Final = 100_000
+# It takes all crashes there are, and a city does not change its shape with each of them.
+_KEEP_OUTLINE_SECONDS: Final = 60.0
 
 Severity = Literal["any", "injury", "severe", "fatal"]
 Who = Literal["pedestrian", "cyclist", "driver", "passenger", "other"]
@@ -118,6 +121,7 @@ Filters = Annotated[dict[str, object], Depends(filters)]
 
 def routes(gold: GoldClient, answers: Answers) -> APIRouter:
     """The routes of the map."""
+    outlines: dict[int, Cached[Answer]] = {}
     router = APIRouter(prefix="/api/map", tags=["map"], responses=ERRORS, route_class=versioned(answers))
 
     @router.get(
@@ -173,10 +177,14 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
 
     @router.get("/outline", responses={200: {"description": "The hexagons", "model": Rows, "content": TABULAR}})
     async def outline(request: Request, size: Size = DEFAULT_SIZE, form: Shape = None) -> Response:
-        """The hexagons in which there ever was a crash: the shape of the city."""
-        sql = SQL["map_found"] + SQL["map_outline"]
-        answer = await gold.query(sql, limit=_MOST_HEXAGONS, parameters={**_ALL, "size": size})
-        return await as_response(answer, wanted(request, form))
+        """The hexagons in which there ever was a crash, as of a minute ago at most: the shape of the city."""
+
+        async def ask() -> Answer:
+            sql = SQL["map_found"] + SQL["map_outline"]
+            return await gold.query(sql, limit=_MOST_HEXAGONS, parameters={**_ALL, "size": size})
+
+        kept = outlines.setdefault(size, Cached(ask, lambda _: _KEEP_OUTLINE_SECONDS))
+        return await as_response(await kept(), wanted(request, form))
 
     @router.get("/types", responses={200: {"description": "The types", "model": Rows, "content": TABULAR}})
     async def types(request: Request, form: Shape = None) -> Response:

@@ -278,7 +278,10 @@ async def _shown(
     through = (await ask.get("/api/gold/status"))["data_through"]
     filters = {**_span(choice, through), "severity": choice["severity"], "type": choice["type"], "who": choice["who"]}
     size, hexagon = choice["size"], _parsed(choice["hexagon"] or "")
-    latest = await ask.get("/api/map/crashes", **filters, limit=_DOTS)
+    asked = [ask.get("/api/map/crashes", **filters, limit=_DOTS)]
+    if count:
+        asked += [ask.get("/api/map/hexagons", **filters, size=size), ask.get("/api/map/outline", size=size)]
+    latest, *counts = await asyncio.gather(*asked)
     listed = latest
     if hexagon or most > _DOTS:
         where = {"size": size, "hexagon": choice["hexagon"] if hexagon else None}
@@ -293,10 +296,8 @@ async def _shown(
         "choice": choice,
     }
     counted: list[Any] = [no_update] * 4
-    if count:
-        found, outline = await asyncio.gather(
-            ask.get("/api/map/hexagons", **filters, size=size), ask.get("/api/map/outline", size=size)
-        )
+    if counts:
+        found, outline = counts
         counted = await asyncio.to_thread(_counted, found, outline["rows"], choice, crashes, fresh, hexagon)
     elif now != seen:
         counted[0] = _dots_alone(crashes, fresh)

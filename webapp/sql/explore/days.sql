@@ -9,14 +9,24 @@ from (
     select
         period,
         "day",
-        count(outcome) as crashes,
-        count(*) filter (outcome = 'no_injury') as no_injury,
-        count(*) filter (outcome = 'injury') as injury,
-        count(*) filter (outcome = 'severe') as severe,
-        count(*) filter (outcome = 'unknown') as unknown
+        coalesce(crashes, 0) as crashes,
+        coalesce(no_injury, 0) as no_injury,
+        coalesce(injury, 0) as injury,
+        coalesce(severe, 0) as severe,
+        coalesce(unknown, 0) as unknown
     from days
-    left join (select period, crash_date::date as "day", outcome from matching) using (period, "day")
-    group by all
+    left join (
+        select
+            period,
+            crash_date::date as "day",
+            count(*) as crashes,
+            count(*) filter (not injury and injury_severe is not true) as no_injury,
+            count(*) filter (injury and injury_severe is not true) as injury,
+            count(*) filter (injury_severe) as severe,
+            count(*) filter (injury is null and injury_severe is not true) as unknown
+        from matching
+        group by all
+    ) using (period, "day")
 )
 join (select period, count(distinct isodow("day")) as weekdays from days group by all) using (period)
 window week as (partition by period order by "day" range between interval 6 days preceding and current row)

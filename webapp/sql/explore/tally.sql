@@ -9,19 +9,20 @@ select
 from (
     select
         *,
+        1.959963984540054 as z,
         (hits + z * z / 2) / (known + z * z) as middle,
         z * sqrt(hits * (known - hits) / nullif(known, 0) + z * z / 4) / (known + z * z) as reach
     from (
+        -- By the outcome's own columns: that is a third of the time of comparing its name.
         select
             period,
             {days_by} as days_by,
             {named_keys}
-            1.959963984540054 as z,
             count(*) as crashes,
-            count(*) filter (outcome = 'no_injury') as no_injury,
-            count(*) filter (outcome = 'injury') as injury,
-            count(*) filter (outcome = 'severe') as severe,
-            count(*) filter (outcome = 'unknown') as unknown,
+            count(*) filter (not injury and injury_severe is not true) as no_injury,
+            count(*) filter (injury and injury_severe is not true) as injury,
+            count(*) filter (injury_severe) as severe,
+            count(*) filter (injury is null and injury_severe is not true) as unknown,
             count(*) filter ({rated}) as hits,
             count({rated}) as known
         from matching
