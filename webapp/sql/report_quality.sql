@@ -7,7 +7,7 @@ WITH spanned AS (
 ),
 
 counted AS (
-    SELECT during, count(*) AS total, count(COLUMNS(* EXCLUDE (during, quality_flags))) AS '\0'
+    SELECT during, count(*) AS total, count(COLUMNS(* EXCLUDE (during, quality_flags, crash_key))) AS '\0'
     FROM spanned
     GROUP BY during
 ),
