@@ -15,8 +15,8 @@ import duckdb
 import pytest
 
 from streams.storage.objects import S3Objects
+from tests.e2e.killed import portal_rows
 from tests.e2e.running import Running, crash_stream
-from tests.e2e.test_simulated_city import portal_rows
 from tests.recompute import differences, expected
 
 SECONDS = float(os.environ.get("CRASH_LIVING_SECONDS", "3600"))
