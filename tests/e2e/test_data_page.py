@@ -19,7 +19,7 @@ from streams.storage.gold.gold import Gold
 from streams.storage.gold.server import create_app
 from streams.storage.objects import S3Objects
 from streams.storage.silver import Head, Silver
-from tests.e2e.browser import Visit, chromium, needs_chromium, visit
+from tests.e2e.browser import Visit, needs_chromium, visit
 from tests.embedded_s3 import shared_objects, shared_store
 from tests.gold_rows import crash, silver
 from tests.integration.webapp.serving import TOKEN, Outbox, nowhere, serve_web
@@ -63,12 +63,6 @@ async def url(objects: S3Objects, tmp_path_factory: pytest.TempPathFactory) -> A
             s3_secret_key=store.secret_key,
         )
         yield await stack.enter_async_context(serve_web(settings, Outbox()))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 async def sign_in(visited: Visit, url: str) -> None:

@@ -10,11 +10,11 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.browser import chromium, needs_chromium, visit
+from tests.e2e.browser import needs_chromium, visit
 from tests.e2e.running import Running
 from webapp.pages.book import PAGES
 
-pytestmark = [needs_chromium, pytest.mark.timeout(300)]
+pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 TOKEN = "a-token-for-the-pages"
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
 GRAVE = ("serious", "critical")
@@ -38,12 +38,6 @@ def names(service: Running) -> dict[str, str]:
         " (select max(run_id) from runs) as run_id from scores"
     )
     return row
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @asynccontextmanager

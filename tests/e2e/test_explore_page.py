@@ -6,14 +6,15 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from streams.storage.gold.gold import Gold
 from tests.city_gold import city_changes
-from tests.e2e.browser import chromium, needs_chromium, visit
+from tests.e2e.browser import needs_chromium, visit
 from tests.integration.webapp.serving import Outbox, nowhere, serve_gold, serve_web
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 expect.set_options(timeout=30_000)
 
 
@@ -26,17 +27,11 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def url(filled: Path, tmp_path: Path) -> AsyncIterator[str]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def url(filled: Path) -> AsyncIterator[str]:
     async with (
         serve_gold(filled) as gold,
-        serve_web(nowhere(tmp_path, gold_port=gold.port), Outbox()) as served,
+        serve_web(nowhere(filled.parent, gold_port=gold.port), Outbox()) as served,
     ):
         yield f"{served}/explore"
 

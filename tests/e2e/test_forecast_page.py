@@ -14,19 +14,13 @@ from streams.records import ForecastReady, Record
 from streams.storage.forecasts import Forecasts
 from streams.storage.gold.client import GoldClient
 from streams.topics import Topic
-from tests.e2e.browser import chromium, needs_chromium, visit
+from tests.e2e.browser import needs_chromium, visit
 from tests.embedded_s3 import shared_objects
 from tests.integration.test_forecast import fill
 from tests.integration.webapp.serving import Outbox, nowhere, serve_gold, serve_web
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 expect.set_options(timeout=30_000)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

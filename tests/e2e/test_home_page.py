@@ -8,14 +8,15 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from streams.records import DATASETS, Planned, RunEvent
-from tests.e2e.browser import chromium, needs_chromium, visit
+from tests.e2e.browser import needs_chromium, visit
 from tests.integration.webapp.sample import NOW, RUNNING, write_sample
 from tests.integration.webapp.serving import Outbox, nowhere, serve_gold, serve_web
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 DESK, PHONE = 1440, 390
 # How much of the window moved since the page was opened, as browsers measure it; below 0.1 counts as good.
 LAYOUT_SHIFT = """() => new Promise(done => new PerformanceObserver(
@@ -33,17 +34,11 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def url(filled: Path, tmp_path: Path) -> AsyncIterator[str]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def url(filled: Path) -> AsyncIterator[str]:
     async with (
         serve_gold(filled) as gold,
-        serve_web(nowhere(tmp_path, gold_port=gold.port), Outbox()) as served,
+        serve_web(nowhere(filled.parent, gold_port=gold.port), Outbox()) as served,
     ):
         yield served
 
@@ -117,9 +112,10 @@ async def test_news_arrive_by_themselves_and_leave_the_rest_alone(browser: Brows
         assert visited.complaints == []
 
 
-async def test_while_gold_is_away_the_page_keeps_what_it_shows(browser: Browser, filled: Path, tmp_path: Path) -> None:
+async def test_while_gold_is_away_the_page_keeps_what_it_shows(browser: Browser, tmp_path: Path) -> None:
+    write_sample(tmp_path / "gold.duckdb")
     async with AsyncExitStack() as gold_up:
-        gold = await gold_up.enter_async_context(serve_gold(filled))
+        gold = await gold_up.enter_async_context(serve_gold(tmp_path / "gold.duckdb"))
         async with (
             serve_web(nowhere(tmp_path, gold_port=gold.port), Outbox()) as url,
             visit(browser, url) as visited,

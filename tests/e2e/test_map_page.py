@@ -2,19 +2,18 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, expect
 
 from streams.storage.gold.upsert import Change
-from tests.e2e.browser import chromium, needs_chromium, visit
+from tests.e2e.browser import needs_chromium, visit
 from tests.gold_rows import crash, located, silver
 from tests.integration.webapp.places import write_places
 from tests.integration.webapp.serving import Outbox, nowhere, serve_gold, serve_web
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 DESK, PHONE = 1440, 390
 
 expect.set_options(timeout=60_000)
@@ -25,12 +24,6 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("map-page") / "gold.duckdb"
     write_places(path)
     return path
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 async def test_from_the_map_to_a_hexagon_to_a_crash(browser: Browser, places: Path, tmp_path: Path) -> None:
