@@ -19,7 +19,7 @@ from webapp.times import Time
 if TYPE_CHECKING:
     from models.model import Model
 
-VERSION: Final = r"^[\w.-]{1,200}$"
+VERSION: Final = r"^[\w-]{1,200}$"
 Version = Annotated[
     str, Path(pattern=VERSION, examples=["injury-report-lightgbm-20260601t030000-0f6c1f0e"], description="a version")
 ]

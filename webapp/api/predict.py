@@ -17,6 +17,7 @@ from streams.records import Algorithm, Target, Tier
 from streams.storage.gold.answer import Answer
 from webapp.api.answers import MEDIA, Format, as_response, wanted
 from webapp.api.gold import Shape
+from webapp.api.model import VERSION
 from webapp.errors import ERRORS, ApiError, ErrorEnvelope
 from webapp.models import Models
 
@@ -41,7 +42,7 @@ _BRANCHES: Final = {feature.name: feature.table for feature in FEATURES if featu
 
 TargetQuery = Annotated[Target | None, Query(description="whose serving model answers; injury where left out")]
 VersionQuery = Annotated[
-    str | None, Query(pattern=r"^[\w.-]{1,200}$", description="a model by its version; leave out for the serving one")
+    str | None, Query(pattern=VERSION, description="a model by its version; leave out for the serving one")
 ]
 ExplainQuery = Annotated[int, Query(ge=0, le=MOST_EXPLAINED, description="features that count most, for each row")]
 

@@ -121,6 +121,9 @@ async def test_what_counts_most_in_a_model_is_measured_on_crashes_of_gold(served
     assert await served.ask("GET", f"importance?version={served.scene.version}", 200) == found
     assert (await served.ask("GET", "importance", 200))["version"] == served.report.version
     assert (await served.ask("GET", "importance?version=never", 404))["error"]["field"] == "version"
+    # A version is part of a key in the store, which knows of no key like this.
+    for path in ("form", "importance", "drift"):
+        assert (await served.ask("GET", f"{path}?version=.", 422))["error"]["field"] == "version"
 
 
 async def test_promotions_under_load_drop_nothing(served: Served) -> None:
