@@ -31,7 +31,7 @@ from tests.embedded_broker import EmbeddedBroker
 from tests.embedded_s3 import shared_objects
 from tests.trained import trained
 
-SCORES = "select * exclude (scored_at) from scores order by crash_record_id, target"
+SCORES = "select * exclude (crash_key, scored_at) from scores order by crash_record_id, target"
 
 
 class Nothing(BaseModel):
