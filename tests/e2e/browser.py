@@ -67,5 +67,9 @@ async def visit(
     try:
         await page.goto(url)
         yield visited
+    except Exception as error:
+        fields = await page.evaluate("[...document.querySelectorAll('input')].map(each => [each.id, each.value])")
+        error.add_note(f"at {page.url}, which complained {visited.complaints}, with the fields {fields}")
+        raise
     finally:
         await context.close()

@@ -80,14 +80,16 @@ async def test_folders_and_objects_are_listed_part_by_part(session: aiohttp.Clie
     (page,) = folder["objects"]
     assert (page["key"], page["size"], page["metadata"]) == (PAGE, len(RAW), META)
     for n in range(5):
-        await objects.put("bronze", f"people/{n}/x.json", b"[]")
-    found, after, asked = [], None, 0
-    while asked == 0 or after:
+        await objects.put("bronze", f"in-parts/{n}/x.json", b"[]")
+    parts: list[list[str]] = []
+    after = None
+    while not parts or after:
         more = {"after": after} if after else {}
-        part = await ask(session, "browse", bucket="bronze", prefix="people/", limit="2", **more)
-        found, after, asked = found + part["folders"], part["after"], asked + 1
-    assert found == [f"people/{n}/" for n in range(5)]
-    assert asked in (3, 4), "a store may say that there is more, and then have nothing"
+        part = await ask(session, "browse", bucket="bronze", prefix="in-parts/", limit="2", **more)
+        after = part["after"]
+        parts.append(part["folders"])
+    # A store may say that there is more, and then have nothing.
+    assert [part for part in parts if part] == [[f"in-parts/{n}/" for n in at] for at in ((0, 1), (2, 3), (4,))]
 
 
 async def test_a_page_is_decompressed_and_shown_as_rows(session: aiohttp.ClientSession) -> None:
