@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from multiprocessing.connection import Connection
@@ -42,13 +42,47 @@ PAGES = (
     "/train",
 )
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-# Choices that a person makes: the address that stands for each, and its page.
-CHOICES = {
-    "/map": ("severity=injury", "period=365", "measure=risk", "period=all"),
-    "/explore": ("severity=injury", "weather_condition=RAIN", "view=Conditions", "view=What", "view=Who,+where"),
-    "/sql": ("sql=select+hour,count(*)+as+n+from+crashes+group+by+hour",),
-    "/reports": ("tab=runs", "tab=quality"),
+# What a person does on a page that is open: a tab or a button with these words, or an option of a field.
+ACTS: Mapping[str, Sequence[str | tuple[str, str]]] = {
+    "/map": (
+        ("Severity", "With an injury"),
+        ("When", "Last year"),
+        "Predicted risk",
+        ("Severity", "Any"),
+        ("When", "All time"),
+        ("Who was in it", "Pedestrians"),
+        ("Size of hexagons", "250 m"),
+    ),
+    "/explore": (
+        "Conditions",
+        "What",
+        "Who, where",
+        "More filters",
+        ("Outcome", "Injury"),
+        "When",
+        "Conditions",
+        ("Weather", "Rain"),
+        "What",
+        ("Who was in it", "Somebody on foot"),
+        "Who, where",
+        "Clear all",
+        "The days before",
+        "When",
+    ),
+    "/sql": (("Examples and saved questions", "Share of crashes that injure, by lighting"), "Ask"),
+    "/reports?tab=quality": ("Vehicles", "People", "Share flagged"),
 }
+# When somebody last clicked, and when the page last changed thereafter.
+WATCH = """
+addEventListener("click", () => { window.clicked = performance.now(); }, true);
+new MutationObserver(() => { window.changed = performance.now(); })
+    .observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+"""
+TOOK = """() => {
+    const answers = performance.getEntriesByType("resource")
+        .filter(each => each.name.includes("_dash-update-component") && each.startTime >= window.clicked);
+    return [Math.max(0, ...answers.map(each => each.responseEnd - window.clicked)), window.changed - window.clicked];
+}"""
 READ = (
     "/api/map/hexagons",
     "/api/map/crashes",
@@ -134,7 +168,7 @@ def running(target: Any, *arguments: Any) -> Iterator[tuple[Any, int]]:
 
 
 async def look(url: str) -> None:
-    """First paint of each page in a browser that has it not yet seen, and what each choice takes."""
+    """First paint of each page in a browser that has it not yet seen, and what each act on a page takes."""
     async with chromium() as browser:
         for path in PAGES:
             async with visit(browser, url + path) as visited:
@@ -142,16 +176,38 @@ async def look(url: str) -> None:
                 painted = await visited.page.evaluate(FIRST_PAINT)
                 await drawn(visited.page)
                 print(f"{path:<12} first paint {painted:6.0f} ms; its questions: {told(asked)}", flush=True)
-        for path, choices in CHOICES.items():
-            answers = [answer for choice in choices for answer in await chosen(browser, f"{url}{path}?{choice}")]
-            print(f"{path:<12} by its choices: {told(answers)}", flush=True)
+        answered, drawn = [], []
+        for path, acts in ACTS.items():
+            async for act, answers, changes in acted(browser, url + path, acts):
+                print(f"{path:<20} {act:<40} answered {answers:5.0f} ms, drawn {changes:5.0f} ms", flush=True)
+                answered.append(answers)
+                drawn.append(changes)
+        print(f"what is done on a page, until answered: {told(answered)}; until drawn: {told(drawn)}", flush=True)
 
 
-async def chosen(browser: Browser, address: str) -> list[float]:
+async def acted(
+    browser: Browser, address: str, acts: Sequence[str | tuple[str, str]]
+) -> AsyncIterator[tuple[str, float, float]]:
+    """Each act, how long after it the last of its answers came, and the page's last change; in ms."""
     async with visit(browser, address) as visited:
-        asked = listen(visited.page)
-        await drawn(visited.page)
-        return asked
+        page = visited.page
+        await drawn(page)
+        live = page.get_by_role("switch", name="Live")
+        if await live.count():
+            await live.press("Space")  # off: what comes by itself is nobody's doing
+        await page.evaluate(WATCH)
+        for act in acts:
+            target = page.get_by_role("main").get_by_text(act if isinstance(act, str) else act[1], exact=True).first
+            if isinstance(act, tuple):
+                await page.get_by_role("textbox", name=act[0], exact=True).click()
+                target = page.get_by_role("option", name=act[1], exact=True)
+                await target.wait_for()
+                await page.wait_for_timeout(500)
+            await target.click()
+            await page.wait_for_timeout(3000)
+            answers, changes = await page.evaluate(TOOK)
+            yield " ".join(act) if isinstance(act, tuple) else act, answers, changes
+            await page.keyboard.press("Escape")
 
 
 def listen(page: Page) -> list[float]:
