@@ -176,13 +176,13 @@ async def look(url: str) -> None:
                 painted = await visited.page.evaluate(FIRST_PAINT)
                 await drawn(visited.page)
                 print(f"{path:<12} first paint {painted:6.0f} ms; its questions: {told(asked)}", flush=True)
-        answered, drawn = [], []
+        answers, changes = [], []
         for path, acts in ACTS.items():
-            async for act, answers, changes in acted(browser, url + path, acts):
-                print(f"{path:<20} {act:<40} answered {answers:5.0f} ms, drawn {changes:5.0f} ms", flush=True)
-                answered.append(answers)
-                drawn.append(changes)
-        print(f"what is done on a page, until answered: {told(answered)}; until drawn: {told(drawn)}", flush=True)
+            async for act, until, change in acted(browser, url + path, acts):
+                print(f"{path:<20} {act:<40} answered {until:5.0f} ms, drawn {change:5.0f} ms", flush=True)
+                answers.append(until)
+                changes.append(change)
+        print(f"what is done on a page, until answered: {told(answers)}; until drawn: {told(changes)}", flush=True)
 
 
 async def acted(
@@ -205,8 +205,8 @@ async def acted(
                 await page.wait_for_timeout(500)
             await target.click()
             await page.wait_for_timeout(3000)
-            answers, changes = await page.evaluate(TOOK)
-            yield " ".join(act) if isinstance(act, tuple) else act, answers, changes
+            until, change = await page.evaluate(TOOK)
+            yield " ".join(act) if isinstance(act, tuple) else act, until, change
             await page.keyboard.press("Escape")
 
 

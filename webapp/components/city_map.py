@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from webapp.components.aria import aria
-from webapp.components.figure import SANS
+from webapp.components.plot import Plot
 from webapp.hexgrid import corners, metres, middle
 
 # Where the colours change: so many of the hexagons are below. Hotspots are few, and told apart best.
@@ -45,7 +44,7 @@ class Step:
     hexagons: Sequence[Mapping[str, Any]]
 
 
-def graph(id: str, plot: go.Figure, *, label: str, still: bool = False) -> Component:
+def graph(id: str, plot: Plot, *, label: str, still: bool = False) -> Component:
     """The place of a map, at a height that is fixed by the stylesheet; `still` is a small picture without any controls.
 
     `label` tells what it shows to whoever does not see it.
@@ -67,27 +66,32 @@ def city_map(
     chosen: tuple[int, int] | None = None,
     at: tuple[float, float] | None = None,
     still: bool = False,
-) -> go.Figure:
+) -> Plot:
     """The map. `words` say what a pointer at a hexagon is told, and make the hexagons fit to be chosen.
 
     `crashes` are dots by their `risk`, `fresh` ones ringed; `chosen` is a hexagon, `at` the latitude and longitude of a
     place.
     """
-    plot = go.Figure()
+    plot = Plot()
     _add_hexagons(plot, outline, size, "shape")
     for number in range(STEPS):
         found = steps[number].hexagons if number < len(steps) else ()
         _add_hexagons(plot, ((each["q"], each["r"]) for each in found), size, f"step {number + 1}")
     for trace in dots(crashes):
-        plot.add_scatter(**trace)
-    plot.add_scatter(**ring(fresh))
+        plot.add("scatter", **trace)
+    plot.add("scatter", **ring(fresh))
     edge = [*corners(*chosen, size), corners(*chosen, size)[0]] if chosen else [(_NOWHERE, _NOWHERE)]
-    plot.add_scatter(x=[x for x, _ in edge], y=[y for _, y in edge], mode="lines", line={"width": 3}, hoverinfo="skip")
+    plot.add(
+        "scatter", x=[x for x, _ in edge], y=[y for _, y in edge], mode="lines", line={"width": 3}, hoverinfo="skip"
+    )
     here = metres(*at) if at else (_NOWHERE, _NOWHERE)
-    plot.add_scatter(x=[here[0]], y=[here[1]], mode="markers", marker={"symbol": "star", "size": 18}, hoverinfo="skip")
+    plot.add(
+        "scatter", x=[here[0]], y=[here[1]], mode="markers", marker={"symbol": "star", "size": 18}, hoverinfo="skip"
+    )
     named = list((words or {}).items())
     places = [middle(q, r, size) for (q, r), _ in named]
-    plot.add_scatter(
+    plot.add(
+        "scatter",
         x=[round(x) for x, _ in places],
         y=[round(y) for _, y in places],
         customdata=[f"{q},{r}" for (q, r), _ in named],
@@ -145,14 +149,15 @@ def _points(places: Sequence[tuple[float | None, float | None]], **marker: Any) 
     }
 
 
-def _add_hexagons(plot: go.Figure, hexagons: Iterable[tuple[int, int]], size: int, name: str) -> None:
+def _add_hexagons(plot: Plot, hexagons: Iterable[tuple[int, int]], size: int, name: str) -> None:
     xs: list[float | None] = []
     ys: list[float | None] = []
     for q, r in hexagons:
         around = corners(q, r, size)
         xs += [round(x) for x, _ in around] + [round(around[0][0]), None]
         ys += [round(y) for _, y in around] + [round(around[0][1]), None]
-    plot.add_scatter(
+    plot.add(
+        "scatter",
         x=xs or [_NOWHERE] * 3,
         y=ys or [_NOWHERE] * 3,
         fill="toself",
@@ -163,15 +168,12 @@ def _add_hexagons(plot: go.Figure, hexagons: Iterable[tuple[int, int]], size: in
     )
 
 
-def _dress(plot: go.Figure, still: bool) -> None:
+def _dress(plot: Plot, still: bool) -> None:
     nothing = {"visible": False, "showgrid": False, "zeroline": False, "constrain": "domain"}
-    plot.update_layout(
+    plot.lay_out(
         autosize=True,
+        height=None,
         margin=dict.fromkeys("lrtb", _MARGIN),
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": SANS, "size": 12},
-        hoverlabel={"font": {"family": SANS}},
         showlegend=False,
         dragmode=False,
         hovermode="closest",
@@ -181,8 +183,8 @@ def _dress(plot: go.Figure, still: bool) -> None:
         yaxis={**nothing, "range": [_SOUTH, _NORTH], "scaleanchor": "x", "scaleratio": 1},
     )
     lake = {"text": "Lake<br>Michigan", "font": {"size": 11 if still else 15, "style": "italic"}}
-    plot.add_annotation(x=13_000, y=10_000, showarrow=False, **lake)
+    plot.mark("annotations", x=13_000, y=10_000, showarrow=False, **lake)
     if not still:  # five kilometres, to measure by
         y = _SOUTH + 800
-        plot.add_shape(type="line", x0=_WEST + 500, x1=_WEST + 5_500, y0=y, y1=y, line={"width": 2})
-        plot.add_annotation(x=_WEST + 3_000, y=y + 900, text="5 km", showarrow=False)
+        plot.mark("shapes", type="line", x0=_WEST + 500, x1=_WEST + 5_500, y0=y, y1=y, line={"width": 2})
+        plot.mark("annotations", x=_WEST + 3_000, y=y + 900, text="5 km", showarrow=False)

@@ -15,28 +15,25 @@ SCALE: Final = "Cividis"
 SANS: Final = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 
 
-def dressed(plot: go.Figure, height: int = 320) -> go.Figure:
-    """`plot` in the look of the pages."""
-    plot.update_layout(
-        height=height,
-        margin={"l": 48, "r": 12, "t": 12, "b": 40},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": SANS, "size": 12},
-        colorway=CATEGORIES,
-        hoverlabel={"font": {"family": SANS}},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-    )
-    plot.update_xaxes(automargin=True)
-    plot.update_yaxes(automargin=True)
-    return plot
+def look(height: int) -> dict[str, Any]:
+    """The layout of all figures, but for what each has of its own."""
+    return {
+        "height": height,
+        "margin": {"l": 48, "r": 12, "t": 12, "b": 40},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": SANS, "size": 12},
+        "colorway": CATEGORIES,
+        "hoverlabel": {"font": {"family": SANS}},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    }
 
 
 def figure(plot: go.Figure, *, id: str, label: str, height: int = 320) -> Component:
     """`plot` at a fixed height, so that nothing jumps; `label` tells what it shows to whoever does not see it."""
     graph = dcc.Graph(
         id=id,
-        figure=dressed(plot, height),
+        figure=plot.update_layout(look(height)),
         config={"displayModeBar": False, "responsive": True},
         style={"height": f"{height}px"},
     )

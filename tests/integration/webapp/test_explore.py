@@ -8,8 +8,10 @@ from math import sqrt
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
+import plotly.graph_objects as go
 import polars as pl
 import pytest
 
@@ -17,7 +19,9 @@ from streams.storage.gold.client import GoldClient
 from streams.storage.gold.gold import Gold
 from tests.city_gold import city_changes
 from tests.integration.webapp.serving import Outbox, nowhere, serve_gold, serve_web
+from webapp.explore.choice import understood
 from webapp.explore.figures import FIGURES
+from webapp.pages.explore.cards import CARDS
 
 Rows = list[dict[str, Any]]
 CITY = 3_000
@@ -130,6 +134,18 @@ def tallied(crashes: pl.DataFrame, keys: dict[str, pl.Expr], rated: str = "injur
 def answered(rows: Rows, keys: dict[str, Any]) -> dict[tuple, tuple]:
     names = ("crashes", "no_injury", "injury", "severe", "unknown", "hits", "known")
     return {tuple(row[key] for key in keys): tuple(row[name] for name in names) for row in rows}
+
+
+async def test_plotly_takes_the_plot_of_every_card(explore: Explore) -> None:
+    compared = {"from": "2025-02-01", "to": "2025-02-28", "compare_from": "2025-01-04", "compare_to": "2025-01-31"}
+    chosen = {"hour_from": 17, "hour_to": 17, "day_of_week": [5]}
+    for choice in (understood({}), understood(compared), understood(chosen)):
+        for name, card in CARDS.items():
+            asked = choice.without(*card.sets)
+            plot, says = card.draw(await explore.rows(card.figure, urlencode(asked.query(), doseq=True)), choice)
+            assert plot["data"], name
+            assert says, name
+            go.Figure(plot)  # raises for what it does not know
 
 
 async def test_every_tally_counts_what_is_there(explore: Explore) -> None:

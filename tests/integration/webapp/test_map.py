@@ -8,10 +8,12 @@ from math import dist
 from pathlib import Path
 
 import aiohttp
+import plotly.graph_objects as go
 import pytest
 
 from tests.integration.webapp.places import UNSCORED, write_places
 from tests.integration.webapp.serving import Outbox, nowhere, serve_gold, serve_web
+from webapp.components.city_map import city_map, steps_of
 from webapp.hexgrid import LATITUDE_METRES, LONGITUDE_METRES, ORIGIN, address, address_of, corners, metres, middle
 
 NEIGHBOURS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, -1), (-1, 1))
@@ -159,6 +161,25 @@ async def test_an_answer_is_kept_until_gold_changes(city: aiohttp.ClientSession)
         tag = first.headers["ETag"]
     async with city.get("/api/map/hexagons", headers={"If-None-Match": tag}) as again:
         assert again.status == 304
+
+
+async def test_plotly_takes_the_map(city: aiohttp.ClientSession) -> None:
+    found = (await ask(city, "/api/map/hexagons", size="500"))["hexagons"]
+    crashes = (await ask(city, "/api/map/crashes"))["rows"]
+    places = [(each["q"], each["r"]) for each in found]
+    for still in (True, False):
+        plot = city_map(
+            places,
+            500,
+            steps=steps_of(found, "crashes"),
+            words=dict.fromkeys(places, "said"),
+            crashes=crashes,
+            fresh=crashes[:1],
+            chosen=places[0],
+            at=(41.9, -87.6),
+            still=still,
+        )
+        go.Figure(plot)  # raises for what it does not know
 
 
 def test_corners_are_as_far_apart_as_the_size_says() -> None:

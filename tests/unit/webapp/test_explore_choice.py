@@ -44,8 +44,8 @@ def test_what_is_no_mark_changes_nothing(mark: str) -> None:
 
 def test_marks_within_a_span_are_lit_across_midnight_too() -> None:
     night = Choice(hour_from=22, hour_to=3)
-    assert [hour for hour in range(24) if lit(night, filters("hour", hour))] == [0, 1, 2, 3, 22, 23]
-    assert not lit(Choice(), filters("hour", 5))
+    assert [hour for hour in range(24) if lit(night.query(), filters("hour", hour))] == [0, 1, 2, 3, 22, 23]
+    assert not lit(Choice().query(), filters("hour", 5))
 
 
 def test_each_chip_takes_away_just_its_own_filter() -> None:

@@ -7,15 +7,14 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import dash_mantine_components as dmc
-import plotly.graph_objects as go
 from dash import ALL, MATCH, Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
 from dash.development.base_component import Component
 
 from webapp.ask import Ask, Refused
 from webapp.components.aria import aria
 from webapp.components.empty import empty
-from webapp.components.figure import dressed
 from webapp.components.heading import heading
+from webapp.components.plot import Plot
 from webapp.components.problem import problem
 from webapp.components.table import table
 from webapp.components.term import term
@@ -32,8 +31,7 @@ SHOWN: Final = 100
 _LISTS: Final = frozenset(
     name for name, field in Choice.model_fields.items() if str(field.annotation).startswith("tuple")
 )
-# Made once: a plot costs more than all the rest of a card.
-_NOTHING: Final = dressed(go.Figure(layout={"xaxis": {"visible": False}, "yaxis": {"visible": False}})).to_dict()
+_NOTHING: Final = Plot().axis("x", visible=False).axis("y", visible=False)
 _RATE: Final = (
     "Crashes with an injury, of those whose outcome is known. The interval holds the true rate with 95 % (Wilson); it "
     "is wide where crashes are few."

@@ -67,9 +67,8 @@ def chosen(choice: Choice, wanted: Filters) -> bool:
     )
 
 
-def lit(choice: Choice, mark: Filters) -> bool:
-    """Whether a mark lies in what is chosen of its own column, if anything is."""
-    given = choice.query()
+def lit(given: Mapping[str, Any], mark: Filters) -> bool:
+    """Whether a mark lies in what is chosen of its own column, if anything is; `given` is a choice's query."""
     for name, value in mark.items():
         if isinstance(value, list):
             inside = set(value) <= set(given.get(name, ()))

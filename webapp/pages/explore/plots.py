@@ -5,17 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-import plotly.graph_objects as go
-
 from streams.domain.schemas import LATITUDES, LONGITUDES
-from webapp.components.figure import CATEGORIES, SCALE, dressed
+from webapp.components.figure import CATEGORIES, SCALE
 from webapp.components.outcomes import OUTCOMES
+from webapp.components.plot import Letter, Plot
 from webapp.components.text import day as long_day
 from webapp.explore.choice import Choice
 from webapp.pages.explore.marks import NOT_KNOWN, WEEKDAYS, chosen, filters, lit, named
 
 Row = Mapping[str, Any]
-Draw = Callable[[Sequence[Row], Choice], tuple[go.Figure, str]]
+Draw = Callable[[Sequence[Row], Choice], tuple[Plot, str]]
 
 # Distinct in lightness and hue, on light and on dark.
 _OUTCOME_COLOURS: Final = {"no_injury": "#5b9bcb", "injury": "#e69f00", "severe": "#c2336b", "unknown": "#999999"}
@@ -27,15 +26,16 @@ MOST: Final = 10
 _FEWEST: Final = 5  # rates of fewer are in the table alone
 _LONGEST: Final = 30
 PLACES_WIDTH: Final = 320
+_MOST_BARS: Final = 800  # more are narrower than a pixel, and take a browser a second
 _AXES: Final = {"hour": "Hour", "posted_speed_limit": "Speed limit, mph", "veh_count": "Units"}
 
 
 def counts(key: str, *, sideways: bool = False) -> Draw:
     """Bars of crashes by `key`, stacked by outcome; for two periods a bar each, of crashes a day."""
 
-    def draw(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+    def draw(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
         rows = _top(rows, key, MOST) if sideways else rows
-        plot = go.Figure()
+        plot = Plot()
         if choice.compared:
             for period, mine in _by_period(rows):
                 name, colour = _PERIODS[period]
@@ -55,7 +55,7 @@ def counts(key: str, *, sideways: bool = False) -> Draw:
         for outcome, name in OUTCOMES:
             values = [row[outcome] for row in rows]
             _bars(plot, rows, key, values, choice, name, _OUTCOME_COLOURS[outcome], sideways, "%{v:,}")
-        plot.update_layout(barmode="stack")
+        plot.lay_out(barmode="stack")
         _axes(plot, rows, key, sideways, "Crashes")
         return plot, _most(rows, key)
 
@@ -65,13 +65,13 @@ def counts(key: str, *, sideways: bool = False) -> Draw:
 def a_day(key: str) -> Draw:
     """Bars of crashes a day by `key`, for what does not last equally long."""
 
-    def draw(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
-        plot = go.Figure()
+    def draw(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
+        plot = Plot()
         for period, mine in _by_period(rows):
             name, colour = _PERIODS[period]
             _bars(plot, mine, key, [row["per_day"] for row in mine], choice, name, colour, False, "%{v:,.1f} a day")
         _axes(plot, rows, key, False, "Crashes a day")
-        plot.update_layout(showlegend=choice.compared)
+        plot.lay_out(showlegend=choice.compared)
         if choice.compared:
             return plot, _changed(rows, key)
         top = max(rows, key=lambda row: row["per_day"])
@@ -83,10 +83,10 @@ def a_day(key: str) -> Draw:
 def rates(key: str, what: str, *, sideways: bool = False) -> Draw:
     """Points of a rate by `key` with its interval; `what` says the rate of what, such as `with an injury`."""
 
-    def draw(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+    def draw(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
         rows = _top(rows, key, MOST) if sideways else rows
         rows = [row for row in rows if row["known"] >= _FEWEST and row[key] is not None]
-        plot = go.Figure()
+        plot = Plot()
         for period, mine in _by_period(rows):
             name, colour = _PERIODS[period]
             error = {
@@ -100,7 +100,8 @@ def rates(key: str, what: str, *, sideways: bool = False) -> Draw:
             marks = [filters(key, row[key]) for row in mine]
             values = [100 * row["rate"] for row in mine]
             places = [_tick(key, row[key]) for row in mine]
-            plot.add_scatter(
+            plot.add(
+                "scatter",
                 x=values if sideways else places,
                 y=places if sideways else values,
                 **{"error_x" if sideways else "error_y": error},
@@ -122,9 +123,9 @@ def rates(key: str, what: str, *, sideways: bool = False) -> Draw:
                 hovertemplate="%{text}<extra></extra>",
             )
         # Side by side, so that the intervals of two periods can be told apart.
-        plot.update_layout(scattermode="group", scattergap=0.6, showlegend=choice.compared)
+        plot.lay_out(scattermode="group", scattergap=0.6, showlegend=choice.compared)
         _axes(plot, rows, key, sideways, f"% {what}")
-        (plot.update_xaxes if sideways else plot.update_yaxes)(ticksuffix=" %")
+        plot.axis("x" if sideways else "y", ticksuffix=" %")
         sure = [row for row in rows if row["known"] >= LEAST and row["period"] == "chosen"]
         if not sure:
             return plot, f"Nowhere are there {LEAST} crashes to tell by."
@@ -138,15 +139,15 @@ def rates(key: str, what: str, *, sideways: bool = False) -> Draw:
 def shares(key: str) -> Draw:
     """Bars of 100 % by outcome, the chosen period's."""
 
-    def draw(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+    def draw(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
         mine = _top(_chosen_period(rows), key, MOST)
-        plot = go.Figure()
+        plot = Plot()
         for outcome, name in OUTCOMES:
             values = [100 * row[outcome] / row["crashes"] for row in mine]
             _bars(plot, mine, key, values, choice, name, _OUTCOME_COLOURS[outcome], True, "%{v:.1f} %")
-        plot.update_layout(barmode="stack")
+        plot.lay_out(barmode="stack")
         _axes(plot, mine, key, True, "% of crashes")
-        plot.update_xaxes(range=[0, 100], ticksuffix=" %")
+        plot.axis("x", range=[0, 100], ticksuffix=" %")
         sure = [row for row in mine if row["known"] >= LEAST]
         if not sure:
             return plot, f"Nowhere are there {LEAST} crashes to tell by."
@@ -157,10 +158,10 @@ def shares(key: str) -> Draw:
     return draw
 
 
-def speed_by_outcome(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+def speed_by_outcome(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
     """How the crashes of each outcome are spread over the speed limits, the chosen period's."""
     mine = [row for row in _chosen_period(rows) if row["posted_speed_limit"] is not None]
-    plot = go.Figure()
+    plot = Plot()
     means = {}
     for outcome, name in OUTCOMES[:3]:
         total = sum(row[outcome] for row in mine)
@@ -171,21 +172,22 @@ def speed_by_outcome(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, st
         key = "posted_speed_limit"
         _bars(plot, mine, key, values, choice, f"{name}, {total:,}", _OUTCOME_COLOURS[outcome], False, "%{v:.1f} %")
     _axes(plot, mine, "posted_speed_limit", False, "% of the outcome's crashes")
-    plot.update_yaxes(ticksuffix=" %")
+    plot.axis("y", ticksuffix=" %")
     told = ", ".join(f"{name.lower()} {mean:.1f} mph" for name, mean in means.items())
     return plot, f"Mean limit: {told}." if told else "No crash with a known limit and outcome."
 
 
-def days(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
-    """A bar a day, and the mean of seven; two periods lie on top of each other from their first days on."""
-    plot = go.Figure()
+def days(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
+    """A bar a day while there are pixels for it, and the mean of seven; two periods begin at the same place."""
+    plot = Plot()
     for period, mine in _by_period(rows):
         name, colour = _PERIODS[period]
         texts = [long_day(date.fromisoformat(row["day"])) for row in mine]
         at = list(range(1, len(mine) + 1)) if choice.compared else [row["day"] for row in mine]
         marks = [filters("day", row["day"]) for row in mine]
-        if not choice.compared:
-            plot.add_bar(
+        if not choice.compared and len(mine) <= _MOST_BARS:
+            plot.add(
+                "bar",
                 x=at,
                 y=[row["crashes"] for row in mine],
                 name="A day",
@@ -195,7 +197,8 @@ def days(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
                 textposition="none",
                 hovertemplate="%{text}: %{y:,}<extra></extra>",
             )
-        plot.add_scatter(
+        plot.add(
+            "scatter",
             x=at,
             y=[row["mean_7_days"] for row in mine],
             name=f"{name}, mean of 7 days" if choice.compared else "Mean of 7 days",
@@ -204,14 +207,14 @@ def days(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
             text=texts,
             hovertemplate="7 days to %{text}: %{y:,.1f} a day<extra></extra>",
         )
-    plot.update_yaxes(rangemode="tozero", title="Crashes")
-    plot.update_xaxes(title="Day of the period" if choice.compared else None)
+    plot.axis("y", rangemode="tozero", title="Crashes")
+    plot.axis("x", title="Day of the period" if choice.compared else None)
     mine = _chosen_period(rows)
     top = max(mine, key=lambda row: row["crashes"])
-    return dressed(plot), f"Most on {long_day(date.fromisoformat(top['day']))}: {top['crashes']:,}."
+    return plot, f"Most on {long_day(date.fromisoformat(top['day']))}: {top['crashes']:,}."
 
 
-def week(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+def week(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
     """Hours by weekdays; of two periods, by how much they differ."""
     per_day = {(row["period"], row["day_of_week"], row["hour"]): row["per_day"] for row in rows}
     grid = range(1, 8), range(24)
@@ -231,8 +234,9 @@ def week(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
             "zmin": 0,
         }
     )
-    plot = go.Figure()
-    plot.add_heatmap(
+    plot = Plot()
+    plot.add(
+        "heatmap",
         x=[f"{hour}" for hour in grid[1]],
         y=[name[:3] for name in WEEKDAYS],
         z=values,
@@ -246,8 +250,9 @@ def week(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
     )
     for day in grid[0]:
         for hour in grid[1]:
-            if chosen(choice, marks[day - 1][hour]) and choice.hour_from == choice.hour_to:
-                plot.add_shape(
+            if choice.hour_from == choice.hour_to == hour and chosen(choice, marks[day - 1][hour]):
+                plot.mark(
+                    "shapes",
                     type="rect",
                     x0=hour - 0.5,
                     x1=hour + 0.5,
@@ -255,25 +260,26 @@ def week(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
                     y1=day - 0.5,
                     line={"color": "#d55e00", "width": 3},
                 )
-    plot.update_yaxes(autorange="reversed", showgrid=False)
-    plot.update_xaxes(title="Hour", showgrid=False, type="category")
+    plot.axis("y", autorange="reversed", showgrid=False)
+    plot.axis("x", title="Hour", showgrid=False, type="category")
     day, hour = max(((day, hour) for day in grid[0] for hour in grid[1]), key=lambda at: values[at[0] - 1][at[1]])
     most = values[day - 1][hour]
     where = f"{WEEKDAYS[day - 1]} at {hour}:00"
     says = f"Grew most on {where}: {most:+.2f} a day." if choice.compared else f"Most on {where}: {most:.2f} a day."
-    return dressed(plot), says
+    return plot, says
 
 
-def people(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+def people(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
     """For each kind of person, how many were hurt how badly; the chosen period's."""
     mine = _chosen_period(rows)
     kinds = list(dict.fromkeys(row["person_type"] for row in mine))
     totals = {kind: sum(row["people"] for row in mine if row["person_type"] == kind) for kind in kinds}
-    plot = go.Figure()
+    plot = Plot()
     for injury in sorted({row["injury_classification"] for row in mine}, key=_badly):
         found = {row["person_type"]: row["people"] for row in mine if row["injury_classification"] == injury}
         marks = [filters("person_type", kind) for kind in kinds]
-        plot.add_bar(
+        plot.add(
+            "bar",
             y=[f"{named('person_type', kind)}, {totals[kind]:,}" for kind in kinds],
             x=[100 * found.get(kind, 0) / totals[kind] for kind in kinds],
             orientation="h",
@@ -284,28 +290,29 @@ def people(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
             textposition="none",
             hovertemplate="%{y}<br>%{fullData.name}: %{x:.1f} %, %{text}<extra></extra>",
         )
-    plot.update_layout(barmode="stack", legend={"traceorder": "normal"})
-    plot.update_yaxes(autorange="reversed")
-    plot.update_xaxes(range=[0, 100], ticksuffix=" %", title="% of the people")
+    plot.lay_out(barmode="stack", legend={"traceorder": "normal"})
+    plot.axis("y", autorange="reversed")
+    plot.axis("x", range=[0, 100], ticksuffix=" %", title="% of the people")
     hurt = {
         kind: sum(row["people"] for row in mine if row["person_type"] == kind and row["injury_classification"] in _HURT)
         for kind in kinds
     }
     sure = [kind for kind in kinds if totals[kind] >= LEAST]
     if not sure:
-        return dressed(plot), f"Of no kind are there {LEAST} people to tell by."
+        return plot, f"Of no kind are there {LEAST} people to tell by."
     worst = max(sure, key=lambda kind: hurt[kind] / totals[kind])
     share = f"{hurt[worst] / totals[worst]:.0%} of {totals[worst]:,}"
-    return dressed(plot), f"Hurt most often: {named('person_type', worst).lower()}, {share}."
+    return plot, f"Hurt most often: {named('person_type', worst).lower()}, {share}."
 
 
-def ages(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+def ages(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
     """Boxes from the lower to the upper quarter, with whiskers from 5 % to 95 %."""
     rows = sorted((row for row in rows if row["known"]), key=lambda row: _badly(row["injury_classification"]))
-    plot = go.Figure()
+    plot = Plot()
     for period, mine in _by_period(rows):
         name, colour = _PERIODS[period]
-        plot.add_box(
+        plot.add(
+            "box",
             y=[_short(named("injury_classification", row["injury_classification"])) for row in mine],
             **{
                 box: [row[ours] for row in mine]
@@ -321,27 +328,27 @@ def ages(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
             name=name,
             line={"color": colour},
         )
-    plot.update_layout(boxmode="group", showlegend=choice.compared)
-    plot.update_yaxes(autorange="reversed")
-    plot.update_xaxes(title="Age: 5 %, quarters, 95 %", rangemode="tozero")
+    plot.lay_out(boxmode="group", showlegend=choice.compared)
+    plot.axis("y", autorange="reversed")
+    plot.axis("x", title="Age: 5 %, quarters, 95 %", rangemode="tozero")
     mine = [row for row in _chosen_period(rows) if row["known"] >= LEAST]
     told = "; ".join(
         f"{named('injury_classification', row['injury_classification']).lower()} {row['p50']:.0f}" for row in mine
     )
-    return dressed(plot), f"Median age: {told}." if told else f"Nowhere are there {LEAST} people to tell by."
+    return plot, f"Median age: {told}." if told else f"Nowhere are there {LEAST} people to tell by."
 
 
-def vehicles(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+def vehicles(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
     """Bars of vehicles by type."""
     rows = _top(rows, "vehicle_type", MOST, by="vehicles")
     measure = "per_day" if choice.compared else "vehicles"
-    plot = go.Figure()
+    plot = Plot()
     for period, mine in _by_period(rows):
         name, colour = _PERIODS[period]
         values = [row[measure] for row in mine]
         _bars(plot, mine, "vehicle_type", values, choice, name, colour, True, "%{v:,.3~r}")
     _axes(plot, rows, "vehicle_type", True, "Vehicles a day" if choice.compared else "Vehicles")
-    plot.update_layout(showlegend=choice.compared)
+    plot.lay_out(showlegend=choice.compared)
     sure = [row for row in _chosen_period(rows) if row["known"] >= LEAST]
     if not sure:
         return plot, f"Of no type are there {LEAST} to tell by."
@@ -352,14 +359,15 @@ def vehicles(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
     )
 
 
-def places(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
+def places(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
     """The city as squares, the chosen period's."""
     mine = [row for row in _chosen_period(rows) if row["grid_id"] is not None]
     if not mine:
-        return dressed(go.Figure()), "No crash with a known place."
+        return Plot(), "No crash with a known place."
     marks = [filters("grid_id", row["grid_id"]) for row in mine]
-    plot = go.Figure()
-    plot.add_scatter(
+    plot = Plot()
+    plot.add(
+        "scatter",
         x=[row["lng"] for row in mine],
         y=[row["lat"] for row in mine],
         mode="markers",
@@ -377,13 +385,13 @@ def places(rows: Sequence[Row], choice: Choice) -> tuple[go.Figure, str]:
         hovertemplate="%{y:.2f}, %{x:.2f}<br>%{text}<extra></extra>",
     )
     # A degree of longitude is three quarters of one of latitude here: the plot is as wide as that makes it.
-    plot.update_layout(width=PLACES_WIDTH, autosize=False)
-    plot.update_yaxes(range=[*LATITUDES], ticksuffix="°", zeroline=False)
-    plot.update_xaxes(range=[*LONGITUDES], ticksuffix="°", zeroline=False, nticks=4)
+    plot.lay_out(width=PLACES_WIDTH, autosize=False)
+    plot.axis("y", range=[*LATITUDES], ticksuffix="°", zeroline=False)
+    plot.axis("x", range=[*LONGITUDES], ticksuffix="°", zeroline=False, nticks=4)
     top = max(mine, key=lambda row: row["crashes"])
     tenth = sorted((row["crashes"] for row in mine), reverse=True)[: max(1, len(mine) // 10)]
     share = sum(tenth) / sum(row["crashes"] for row in mine)
-    return dressed(plot), (
+    return plot, (
         f"The busiest tenth of the squares has {share:.0%} of the crashes; most at {top['lat']:.2f}, {top['lng']:.2f}: "
         f"{top['crashes']:,}."
     )
@@ -405,7 +413,7 @@ def _badly(injury: str) -> tuple[int, str]:
 
 
 def _bars(
-    plot: go.Figure,
+    plot: Plot,
     rows: Sequence[Row],
     key: str,
     values: Sequence[float],
@@ -418,7 +426,8 @@ def _bars(
     places = [_tick(key, row[key]) for row in rows]
     marks = [filters(key, row[key]) for row in rows]
     shown = value.replace("%{v", "%{x" if sideways else "%{y")
-    plot.add_bar(
+    plot.add(
+        "bar",
         x=values if sideways else places,
         y=places if sideways else values,
         orientation="h" if sideways else "v",
@@ -431,22 +440,24 @@ def _bars(
     )
 
 
-def _axes(plot: go.Figure, rows: Sequence[Row], key: str, sideways: bool, title: str) -> None:
+def _axes(plot: Plot, rows: Sequence[Row], key: str, sideways: bool, title: str) -> None:
     """Names in the order of the rows; numbers from zero."""
     values = list(dict.fromkeys(row[key] for row in rows))
     if key in _AXES:  # a second period may have numbers that the first one lacks
         values.sort(key=lambda value: (value is None, value))
     order = [_tick(key, value) for value in values]
-    across, along = (plot.update_yaxes, plot.update_xaxes) if sideways else (plot.update_xaxes, plot.update_yaxes)
-    across(type="category", categoryorder="array", categoryarray=order, showgrid=False, title=_AXES.get(key))
+    across: Letter = "y" if sideways else "x"
+    along: Letter = "x" if sideways else "y"
+    plot.axis(across, type="category", categoryorder="array", categoryarray=order, showgrid=False, title=_AXES.get(key))
     if sideways:
-        across(autorange="reversed")
-    along(rangemode="tozero", title=title)
-    dressed(plot).update_layout(legend={"traceorder": "normal"})
+        plot.axis(across, autorange="reversed")
+    plot.axis(along, rangemode="tozero", title=title)
+    plot.lay_out(legend={"traceorder": "normal"})
 
 
 def _opacities(marks: Sequence[Mapping[str, Any]], choice: Choice) -> list[float] | float:
-    picked = [lit(choice, dict(mark)) for mark in marks]
+    given = choice.query()
+    picked = [lit(given, dict(mark)) for mark in marks]
     return [1.0 if one else 0.35 for one in picked] if any(picked) else 1.0
 
 
