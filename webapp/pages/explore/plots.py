@@ -182,7 +182,9 @@ def days(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
     plot = Plot()
     for period, mine in _by_period(rows):
         name, colour = _PERIODS[period]
-        texts = [long_day(date.fromisoformat(row["day"])) for row in mine]
+        # Days on an axis of days name themselves; elsewhere each brings its name.
+        texts = [long_day(date.fromisoformat(row["day"])) for row in mine] if choice.compared else None
+        day = "%{text}" if choice.compared else "%{x|%a, %b %-d, %Y}"
         at = list(range(1, len(mine) + 1)) if choice.compared else [row["day"] for row in mine]
         marks = [filters("day", row["day"]) for row in mine]
         if not choice.compared and len(mine) <= _MOST_BARS:
@@ -193,9 +195,7 @@ def days(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
                 name="A day",
                 marker={"color": "#8fbbdb", "line": {"width": 0}, "opacity": _opacities(marks, choice)},
                 customdata=[json.dumps(mark) for mark in marks],
-                text=texts,
-                textposition="none",
-                hovertemplate="%{text}: %{y:,}<extra></extra>",
+                hovertemplate=f"{day}: %{{y:,}}<extra></extra>",
             )
         plot.add(
             "scatter",
@@ -205,8 +205,9 @@ def days(rows: Sequence[Row], choice: Choice) -> tuple[Plot, str]:
             line={"color": colour, "width": 2, "dash": "dot" if period == "compared" else "solid"},
             customdata=[json.dumps(mark) for mark in marks],
             text=texts,
-            hovertemplate="7 days to %{text}: %{y:,.1f} a day<extra></extra>",
+            hovertemplate=f"7 days to {day}: %{{y:,.1f}} a day<extra></extra>",
         )
+    plot.lay_out(showlegend=True)
     plot.axis("y", rangemode="tozero", title="Crashes")
     plot.axis("x", title="Day of the period" if choice.compared else None)
     mine = _chosen_period(rows)
