@@ -9,6 +9,7 @@ from streams.domain.clean import FLAGS
 from streams.domain.engineer import ENGINEERED
 from streams.domain.schemas import CRASHES, PEOPLE, VEHICLES, Table
 from streams.errors import GoldError
+from streams.storage.gold import facets
 
 SOURCES: Final = (CRASHES, VEHICLES, PEOPLE)
 
@@ -57,4 +58,5 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
                 hint="move the file away and start `crash-stream gold`: it is built again from Silver",
             )
     connection.execute(statement("bookkeeping"))
+    facets.create(connection)
     connection.execute("commit")

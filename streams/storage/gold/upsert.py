@@ -19,7 +19,7 @@ from streams.domain.engineer import ENGINEERED, engineer
 from streams.domain.merge import bare
 from streams.domain.schemas import CRASHES, PEOPLE, TABLES, VEHICLES, Table
 from streams.records import UNDATED
-from streams.storage.gold import scores
+from streams.storage.gold import facets, scores
 from streams.storage.gold.tables import CRASH_KEY, statement
 
 
@@ -69,6 +69,7 @@ def upsert(cursor: duckdb.DuckDBPyConnection, changes: Sequence[Change]) -> Upse
         gone = sum(_replace(cursor, table) for table in keyed)
         _engineer_again(cursor)
         touched = scores.forget(cursor)
+        facets.refresh(cursor, "touched_crashes")
     return Upserted(
         crashes=keyed[CRASHES].height,
         vehicles=keyed[VEHICLES].height,

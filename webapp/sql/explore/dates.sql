@@ -1,4 +1,4 @@
 -- A period's days of which Gold holds any crash.
-select distinct '{period}' as period, crash_date::date as "day"
-from crashes
+select distinct {number}::utinyint as period, "day"
+from crash_facets
 where {filters}

@@ -1,0 +1,191 @@
+"""Crashes, people and vehicles as figures count them: texts as small numbers, and a crash's facets with each of its rows.
+
+They follow from `crashes`, `vehicles`, `people` and `scores`, in the transaction that changes those. A figure over a
+million crashes reads a few bytes of each, and joins nothing: see docs/decisions/0009-facets.md.
+"""
+
+# ruff: noqa: S608 -- the names put into SQL here are those of our own tables
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import duckdb
+
+from streams.domain.hexgrid import LATITUDE_METRES, LONGITUDE_METRES, ORIGIN, SIZES
+
+# A column of each of the three tables: its type, and what it is of a row of `crashes`.
+_CRASH: Final[Mapping[str, tuple[str, str]]] = {
+    "day": ("DATE", "crash_date::date"),
+    "hour": ("UTINYINT", '"hour"'),
+    "day_of_week": ("UTINYINT", "day_of_week"),
+    "posted_speed_limit": ("UTINYINT", "posted_speed_limit"),
+    "veh_count": ("INTEGER", "veh_count"),
+    "hit_and_run": ("BOOLEAN", "coalesce(hit_and_run_i, false)"),
+    "fatal": ("BOOLEAN", "coalesce(injuries_fatal >= 1, false)"),
+    # Threes of `injury` and ones of `injury_severe`, each 0 where that is null, 1 where it is false, 2 where it is true.
+    "outcome": ("UTINYINT", "3 * coalesce(1 + injury::integer, 0) + coalesce(1 + injury_severe::integer, 0)"),
+}
+# Texts, by the table that has them: each is the number that `facet_words` gives it.
+_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "crashes": (
+        *("weather_condition", "lighting_condition", "first_crash_type", "prim_contributory_cause"),
+        "grid_id",
+    ),
+    "people": ("person_type", "injury_classification"),
+    "vehicles": ("vehicle_type",),
+}
+
+# Codes of `outcome`, by what the crash counts as.
+OUTCOMES: Final[Mapping[str, tuple[int, ...]]] = {
+    "no_injury": (3, 4),
+    "injury": (6, 7),
+    "severe": (2, 5, 8),
+    "unknown": (0, 1),
+}
+# Bits of `who`, by `person_type`: somebody of it was in the crash.
+WHO: Final[Mapping[str, int]] = {
+    "PEDESTRIAN": 1,
+    "BICYCLE": 2,
+    "DRIVER": 4,
+    "PASSENGER": 8,
+    "NON-MOTOR VEHICLE": 16,
+    "NON-CONTACT VEHICLE": 32,
+}
+
+_SHARED: Final = {name: kind for name, (kind, _) in _CRASH.items()} | {
+    "who": "UTINYINT",
+    **dict.fromkeys(_WORDS["crashes"], "UINTEGER"),
+    "crash_key": "UUID",
+}
+_TABLES: Final[Mapping[str, Mapping[str, str]]] = {
+    "crash_facets": _SHARED | {f"cell_{size}": "UINTEGER" for size in SIZES} | {"risk": "DOUBLE"},
+    "people_facets": _SHARED | dict.fromkeys(_WORDS["people"], "UINTEGER") | {"age": "UTINYINT"},
+    "vehicle_facets": _SHARED | dict.fromkeys(_WORDS["vehicles"], "UINTEGER"),
+    "facet_words": {"facet": "VARCHAR", "code": "UINTEGER", "word": "VARCHAR"},
+}
+NAMES: Final = tuple(_TABLES)
+
+_UNKNOWN: Final = "UNKNOWN"
+
+
+def create(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables and fill them, where they are missing or of another version of this service."""
+    found = {name: _columns(connection, name) for name in _TABLES}
+    if found == _TABLES:
+        return
+    for name, columns in _TABLES.items():
+        listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
+        connection.execute(f"create or replace table {name} ({listed})")
+    connection.execute(
+        "create or replace macro word_of(its_facet, its_code) as"
+        " (select word from facet_words where facet = its_facet and code = its_code)"
+    )
+    _insert(connection, "")
+    rate(connection, "scores")
+
+
+def refresh(cursor: duckdb.DuckDBPyConnection, keys: str) -> None:
+    """Bring the rows of crashes up to date whose `crash_key` is in the table `keys`. They have no scores."""
+    for name in ("crash_facets", "people_facets", "vehicle_facets"):
+        cursor.execute(f"delete from {name} using {keys} old where {name}.crash_key = old.crash_key")
+    _insert(cursor, f"where crash_key in (select crash_key from {keys})")
+
+
+def rate(cursor: duckdb.DuckDBPyConnection, scored: str) -> None:
+    """Take over the probability of an injury from rows of `scores` that are in the table `scored`."""
+    cursor.execute(
+        f"""
+        update crash_facets set risk = probability from {scored} new
+        where crash_facets.crash_key = new.crash_key and new.target = 'injury'
+        """
+    )
+
+
+def clear(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Take out every row."""
+    for name in _TABLES:
+        cursor.execute(f"delete from {name}")
+
+
+def _insert(cursor: duckdb.DuckDBPyConnection, chosen: str) -> None:
+    """Write the rows of the crashes that the clause `chosen` leaves, of whom there are none yet."""
+    bits = " ".join(f"when '{kind}' then {bit}" for kind, bit in WHO.items())
+    staged = {
+        # Found before what stands beside it is read.
+        "people": f"select crash_key, person_type, injury_classification, age from people {chosen}",
+        "crashes": f"""
+            select {", ".join(f"{value} as {name}" for name, (_, value) in _CRASH.items())},
+                {", ".join(_WORDS["crashes"])}, crash_key, {", ".join(_cells())},
+                coalesce(who, 0) as who
+            from crashes
+            left join (
+                select crash_key, bit_or(case person_type {bits} else 0 end) as who from staged_people group by all
+            ) using (crash_key)
+            {chosen}
+        """,
+        "vehicles": f"""
+            select crash_key, vehicle_type
+            from (from vehicles {chosen})
+            where coalesce(unit_type, '') not in ('PEDESTRIAN', 'BICYCLE') -- units, but no vehicles
+        """,
+    }
+    for name, rows in staged.items():
+        cursor.execute(f"create or replace temporary table staged_{name} as {rows}")
+    _learn(cursor)
+    cursor.execute(f"insert into crash_facets by name {_coded('crashes')}")
+    crash = f"(select {', '.join(_SHARED)} from crash_facets {chosen})"
+    for name in ("people", "vehicles"):
+        facets = {"people": "people_facets", "vehicles": "vehicle_facets"}[name]
+        cursor.execute(f"insert into {facets} by name select * from ({_coded(name)}) join {crash} using (crash_key)")
+    for name in staged:
+        cursor.execute(f"drop table staged_{name}")
+
+
+def _cells() -> Iterator[str]:
+    """The hexagon of each size whose middle is nearest: `q` and `r`, both from 32768 on, in two halves of a number."""
+    for size in SIZES:
+        # In sizes: east of the origin, and north of it by the root of 3.
+        x = f"((longitude - ({ORIGIN[1]!r})) * {LONGITUDE_METRES!r} / {size})"
+        y = f"((latitude - {ORIGIN[0]!r}) * {LATITUDE_METRES!r} / {size} * sqrt(3) + 1)"
+        r = f"floor((floor({y} + {x}) + {y} - {x}) / 3)::bigint"
+        q = f"(floor((floor({y} + {x}) + 2 * {x} + 1) / 3)::bigint - {r})"
+        yield f"(({q} + 32768) * 65536 + {r} + 32768)::uinteger as cell_{size}"
+
+
+def _learn(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Number the words that are new. 0 is what is not known: UNKNOWN, but for a place, which then has no name."""
+    met = " union ".join(
+        f"select '{facet}' as facet, {facet} as word from staged_{table} where {facet} is not null"
+        for table, facets in _WORDS.items()
+        for facet in facets
+    )
+    nulls = ", ".join(
+        f"('{facet}', 0, {'null' if facet == 'grid_id' else repr(_UNKNOWN)})"
+        for facets in _WORDS.values()
+        for facet in facets
+    )
+    cursor.execute(f"insert into facet_words select * from (values {nulls}) where not exists (from facet_words)")
+    cursor.execute(
+        f"""
+        insert into facet_words
+        select facet, known + row_number() over (partition by facet order by word), word
+        from ({met}) anti join facet_words using (facet, word)
+        join (select facet, max(code) as known from facet_words group by all) using (facet)
+        """
+    )
+
+
+def _coded(table: str) -> str:
+    """The staged rows of a table with codes in the place of words."""
+    facets = _WORDS[table]
+    codes = ", ".join(f"coalesce({facet}_word.code, 0)::uinteger as {facet}" for facet in facets)
+    joins = " ".join(
+        f"left join facet_words {facet}_word on {facet}_word.facet = '{facet}' and {facet}_word.word = staged.{facet}"
+        for facet in facets
+    )
+    return f"select staged.* replace ({codes}) from staged_{table} staged {joins}"
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
+    listed = "select column_name, data_type from information_schema.columns where table_name = $1 order by ordinal_position"
+    return dict(connection.execute(listed, [name]).fetchall())
