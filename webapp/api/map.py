@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from streams.cached import Cached
 from streams.storage.gold.answer import Answer
 from streams.storage.gold.client import GoldClient
+from streams.storage.gold.facets import WHO
 from webapp.api.answers import MEDIA, TABULAR, as_response, wanted
 from webapp.api.gold import Rows, Shape
 from webapp.errors import ERRORS, ApiError
@@ -110,8 +111,13 @@ def filters(
         "severity": severity,
         "type": kind or None,
         "who": who and PERSON_TYPES[who],
-        **PARAMETERS,
     }
+
+
+def counting(chosen: dict[str, object]) -> dict[str, object]:
+    """The same as parameters of `sql/map_counted.sql`."""
+    who = str(chosen["who"]).split(",") if chosen["who"] else ()
+    return {**chosen, "who": sum(WHO[kind] for kind in who) or None}
 
 
 _ALL: Final = filters()
@@ -140,8 +146,9 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
         Crashes without coordinates are in no hexagon: `without_place` counts them, and in CSV they have a row of their
         own, without `q` and `r`.
         """
-        sql = SQL["map_found"] + SQL["map_hexagons"]
-        answer = await gold.query(sql, limit=_MOST_HEXAGONS, parameters={**chosen, "size": size})
+        sql = SQL["map_counted"] + SQL["map_hexagons"]
+        parameters = {**counting(chosen), **PARAMETERS, "size": size}
+        answer = await gold.query(sql, limit=_MOST_HEXAGONS, parameters=parameters)
         form = wanted(request, form)
         if form != "json":
             return await as_response(answer, form)
@@ -169,10 +176,11 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
         `risky` says whether that is at or above the model's threshold; both are null until the crash is scored.
         """
         q, r = map(int, hexagon.split(",")) if hexagon else (None, None)
-        parameters = {**chosen, "size": size, "q": q, "r": r, "since": since and since.isoformat(), "offset": offset}
+        parameters = {**chosen, **PARAMETERS, "size": size, "q": q, "r": r, "offset": offset}
+        parameters |= {"since": since and since.isoformat(), "limit": limit + 1}
         sql = SQL["map_found"] + SQL["map_crashes"]
         # One more than asked for says whether there are more.
-        answer = await gold.query(sql, limit=limit, parameters={**parameters, "limit": limit + 1})
+        answer = await gold.query(sql, limit=limit, parameters=parameters)
         return await as_response(answer, wanted(request, form))
 
     @router.get("/outline", responses={200: {"description": "The hexagons", "model": Rows, "content": TABULAR}})
@@ -180,8 +188,8 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
         """The hexagons in which there ever was a crash, as of a minute ago at most: the shape of the city."""
 
         async def ask() -> Answer:
-            sql = SQL["map_found"] + SQL["map_outline"]
-            return await gold.query(sql, limit=_MOST_HEXAGONS, parameters={**_ALL, "size": size})
+            sql = SQL["map_counted"] + SQL["map_outline"]
+            return await gold.query(sql, limit=_MOST_HEXAGONS, parameters={**counting(_ALL), "size": size})
 
         kept = outlines.setdefault(size, Cached(ask, lambda _: _KEEP_OUTLINE_SECONDS))
         return await as_response(await kept(), wanted(request, form))

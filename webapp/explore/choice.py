@@ -95,8 +95,8 @@ def crashes(choice: Choice, facets: str = "crash_facets") -> tuple[str, dict[str
     """SQL that begins a query with `matching` and `days`, and its parameters.
 
     `matching` has the columns of `facets`, Gold's table of crashes, people or vehicles as small numbers, and `period`:
-    0 is chosen, 1 compared. `days(period, day)` are the days of each period of which Gold holds any crash, so that a
-    rate per day is not thinned by days nobody asked for.
+    0 is chosen, 1 compared. `days(period, day, day_of_week)` are the days of each period of which Gold holds any
+    crash, so that a rate per day is not thinned by days nobody asked for.
     Only fixed texts are put together; what a person chose goes into parameters.
     """
     given = choice.model_dump(include=set(Choice.model_fields), exclude_defaults=True)
@@ -128,7 +128,8 @@ def _values(name: str, values: Sequence[object]) -> str:
 
 
 def _worded(name: str, words: Sequence[object]) -> str:
-    return f"{name} in (select code from facet_words where facet = '{name}' and word in ({_values(name, words)}))"
+    codes = f"select code from facet_words where facet = '{name}' and word in ({_values(name, words)})"  # noqa: S608
+    return f"{name} in ({codes})"
 
 
 def _parameters(given: dict[str, Any]) -> Iterator[tuple[str, Any]]:

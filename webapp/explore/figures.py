@@ -96,9 +96,7 @@ def _by(column: str, title: str, says: str, order: str = "crashes desc", **more:
 
 
 def _number(column: str, title: str, says: str, **more: Any) -> Figure:
-    return Figure(
-        title, says, {column: f'"{column}"::integer'}, (column,), order=f'"{column}" nulls last', **more
-    )
+    return Figure(title, says, {column: f'"{column}"::integer'}, (column,), order=f'"{column}" nulls last', **more)
 
 
 FIGURES: Final[Mapping[Name, Figure]] = {

@@ -1,4 +1,4 @@
-"""Crashes, people and vehicles as figures count them: texts as small numbers, and a crash's facets with each of its rows.
+"""Crashes, people and vehicles as figures count them: in small numbers, with the crash's own beside each row.
 
 They follow from `crashes`, `vehicles`, `people` and `scores`, in the transaction that changes those. A figure over a
 million crashes reads a few bytes of each, and joins nothing: see docs/decisions/0009-facets.md.
@@ -22,7 +22,7 @@ _CRASH: Final[Mapping[str, tuple[str, str]]] = {
     "veh_count": ("INTEGER", "veh_count"),
     "hit_and_run": ("BOOLEAN", "coalesce(hit_and_run_i, false)"),
     "fatal": ("BOOLEAN", "coalesce(injuries_fatal >= 1, false)"),
-    # Threes of `injury` and ones of `injury_severe`, each 0 where that is null, 1 where it is false, 2 where it is true.
+    # Threes of `injury`, and ones of `injury_severe`: 0 where that is null, 1 where it is false, 2 where it is true.
     "outcome": ("UTINYINT", "3 * coalesce(1 + injury::integer, 0) + coalesce(1 + injury_severe::integer, 0)"),
 }
 # Texts, by the table that has them: each is the number that `facet_words` gives it.
@@ -61,11 +61,18 @@ _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "crash_facets": _SHARED | {f"cell_{size}": "UINTEGER" for size in SIZES} | {"risk": "DOUBLE"},
     "people_facets": _SHARED | dict.fromkeys(_WORDS["people"], "UINTEGER") | {"age": "UTINYINT"},
     "vehicle_facets": _SHARED | dict.fromkeys(_WORDS["vehicles"], "UINTEGER"),
+    "facet_days": {"day": "DATE"},
     "facet_words": {"facet": "VARCHAR", "code": "UINTEGER", "word": "VARCHAR"},
 }
 NAMES: Final = tuple(_TABLES)
 
-_UNKNOWN: Final = "UNKNOWN"
+_UNKNOWN: Final = "'UNKNOWN'"
+
+_WORD_OF: Final = """
+create or replace macro word_of(its_facet, its_code) as (
+    select word from facet_words where facet = its_facet and code = its_code
+)
+"""
 
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
@@ -76,10 +83,7 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
     for name, columns in _TABLES.items():
         listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
         connection.execute(f"create or replace table {name} ({listed})")
-    connection.execute(
-        "create or replace macro word_of(its_facet, its_code) as"
-        " (select word from facet_words where facet = its_facet and code = its_code)"
-    )
+    connection.execute(_WORD_OF)
     _insert(connection, "")
     rate(connection, "scores")
 
@@ -88,6 +92,7 @@ def refresh(cursor: duckdb.DuckDBPyConnection, keys: str) -> None:
     """Bring the rows of crashes up to date whose `crash_key` is in the table `keys`. They have no scores."""
     for name in ("crash_facets", "people_facets", "vehicle_facets"):
         cursor.execute(f"delete from {name} using {keys} old where {name}.crash_key = old.crash_key")
+    cursor.execute('delete from facet_days where "day" not in (select "day" from crash_facets where "day" is not null)')
     _insert(cursor, f"where crash_key in (select crash_key from {keys})")
 
 
@@ -133,6 +138,10 @@ def _insert(cursor: duckdb.DuckDBPyConnection, chosen: str) -> None:
         cursor.execute(f"create or replace temporary table staged_{name} as {rows}")
     _learn(cursor)
     cursor.execute(f"insert into crash_facets by name {_coded('crashes')}")
+    cursor.execute(
+        'insert into facet_days select distinct "day" from staged_crashes anti join facet_days using ("day")'
+        ' where "day" is not null'
+    )
     crash = f"(select {', '.join(_SHARED)} from crash_facets {chosen})"
     for name in ("people", "vehicles"):
         facets = {"people": "people_facets", "vehicles": "vehicle_facets"}[name]
@@ -159,12 +168,12 @@ def _learn(cursor: duckdb.DuckDBPyConnection) -> None:
         for table, facets in _WORDS.items()
         for facet in facets
     )
-    nulls = ", ".join(
-        f"('{facet}', 0, {'null' if facet == 'grid_id' else repr(_UNKNOWN)})"
+    unknown = ", ".join(
+        f"('{facet}', 0, {'null' if facet == 'grid_id' else _UNKNOWN})"
         for facets in _WORDS.values()
         for facet in facets
     )
-    cursor.execute(f"insert into facet_words select * from (values {nulls}) where not exists (from facet_words)")
+    cursor.execute(f"insert into facet_words select * from (values {unknown}) where not exists (from facet_words)")
     cursor.execute(
         f"""
         insert into facet_words
@@ -187,5 +196,7 @@ def _coded(table: str) -> str:
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
-    listed = "select column_name, data_type from information_schema.columns where table_name = $1 order by ordinal_position"
+    listed = (
+        "select column_name, data_type from information_schema.columns where table_name = $1 order by ordinal_position"
+    )
     return dict(connection.execute(listed, [name]).fetchall())

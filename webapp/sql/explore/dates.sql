@@ -1,4 +1,4 @@
 -- A period's days of which Gold holds any crash.
-select distinct {number}::utinyint as period, "day"
-from crash_facets
+select {number}::utinyint as period, *
+from (select "day", isodow("day") as day_of_week from facet_days)
 where {filters}

@@ -18,6 +18,6 @@ from (
     left join (select period, "day", outcome, count(*) as n from matching group by all) using (period, "day")
     group by all
 )
-join (select period, count(distinct isodow("day")) as weekdays from days group by all) using (period)
+join (select period, count(distinct day_of_week) as weekdays from days group by all) using (period)
 window week as (partition by period order by "day" range between interval 6 days preceding and current row)
 order by period, "day"

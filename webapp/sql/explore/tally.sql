@@ -31,7 +31,7 @@ from (
 )
 join (
     select period, {days_by} as days_by, count(*) as days
-    from (select period, isodow("day") as day_of_week from days)
+    from days
     group by all
 ) using (period, days_by)
 order by period, {order}
