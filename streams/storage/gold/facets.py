@@ -64,7 +64,8 @@ _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "facet_days": {"day": "DATE"},
     "facet_words": {"facet": "VARCHAR", "code": "UINTEGER", "word": "VARCHAR"},
 }
-NAMES: Final = tuple(_TABLES)
+# Rows that the crash's own facets stand beside.
+_BESIDE: Final = {"people": "people_facets", "vehicles": "vehicle_facets"}
 
 _UNKNOWN: Final = "'UNKNOWN'"
 
@@ -84,16 +85,31 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
         listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
         connection.execute(f"create or replace table {name} ({listed})")
     connection.execute(_WORD_OF)
-    _insert(connection, "")
+    _insert(connection, {name: name for name in _WORDS})
     rate(connection, "scores")
 
 
-def refresh(cursor: duckdb.DuckDBPyConnection, keys: str) -> None:
-    """Bring the rows of crashes up to date whose `crash_key` is in the table `keys`. They have no scores."""
-    for name in ("crash_facets", "people_facets", "vehicle_facets"):
-        cursor.execute(f"delete from {name} using {keys} old where {name}.crash_key = old.crash_key")
-    cursor.execute('delete from facet_days where "day" not in (select "day" from crash_facets where "day" is not null)')
-    _insert(cursor, f"where crash_key in (select crash_key from {keys})")
+def refresh(cursor: duckdb.DuckDBPyConnection, keys: str, rows: Mapping[str, str] | None = None) -> None:
+    """Bring the rows of crashes up to date whose `crash_key` is in the table `keys`. They have no scores.
+
+    `rows` names, for crashes, vehicles and people, what already has all rows of these crashes: that saves looking for
+    them.
+    """
+    chosen = f"where crash_key in (select crash_key from {keys})"
+    gone = cursor.execute(f'delete from crash_facets {chosen} returning "day"').fetchall()
+    if gone:  # else there is nobody in them
+        for facets in _BESIDE.values():
+            cursor.execute(f"delete from {facets} {chosen}")
+    # By row id: with a semi join alone all columns are read of every row.
+    held = {name: f"(from {name} where rowid in (select rowid from {name} {chosen}))" for name in _WORDS}
+    _insert(cursor, rows or held)
+    # Days of which the last crash may have gone.
+    days = list({day for (day,) in gone if day})
+    cursor.execute(
+        'delete from facet_days where "day" in (from unnest($1::date[])) and "day" not in'
+        ' (select "day" from crash_facets where "day" in (from unnest($1::date[])))',
+        [days],
+    )
 
 
 def rate(cursor: duckdb.DuckDBPyConnection, scored: str) -> None:
@@ -112,42 +128,41 @@ def clear(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute(f"delete from {name}")
 
 
-def _insert(cursor: duckdb.DuckDBPyConnection, chosen: str) -> None:
-    """Write the rows of the crashes that the clause `chosen` leaves, of whom there are none yet."""
+def _insert(cursor: duckdb.DuckDBPyConnection, rows: Mapping[str, str]) -> None:
+    """Write what follows from `rows`: all that there are of crashes of which nothing is written yet."""
     bits = " ".join(f"when '{kind}' then {bit}" for kind, bit in WHO.items())
     staged = {
-        # Found before what stands beside it is read.
-        "people": f"select crash_key, person_type, injury_classification, age from people {chosen}",
+        "people": f"select crash_key, person_type, injury_classification, age from {rows['people']}",
+        "vehicles": f"select crash_key, vehicle_type, unit_type from {rows['vehicles']}",
         "crashes": f"""
             select {", ".join(f"{value} as {name}" for name, (_, value) in _CRASH.items())},
-                {", ".join(_WORDS["crashes"])}, crash_key, {", ".join(_cells())},
-                coalesce(who, 0) as who
-            from crashes
+                coalesce(who, 0) as who, {", ".join(_WORDS["crashes"])}, crash_key, {", ".join(_cells())}
+            from {rows["crashes"]}
             left join (
                 select crash_key, bit_or(case person_type {bits} else 0 end) as who from staged_people group by all
             ) using (crash_key)
-            {chosen}
-        """,
-        "vehicles": f"""
-            select crash_key, vehicle_type
-            from (from vehicles {chosen})
-            where coalesce(unit_type, '') not in ('PEDESTRIAN', 'BICYCLE') -- units, but no vehicles
         """,
     }
-    for name, rows in staged.items():
-        cursor.execute(f"create or replace temporary table staged_{name} as {rows}")
+    for name, sql in staged.items():
+        cursor.execute(f"create or replace temporary table staged_{name} as {sql}")
     _learn(cursor)
-    cursor.execute(f"insert into crash_facets by name {_coded('crashes')}")
+    cursor.execute(f"create or replace temporary table coded_crashes as {_coded('crashes')}")
+    cursor.execute("insert into crash_facets by name from coded_crashes")
     cursor.execute(
-        'insert into facet_days select distinct "day" from staged_crashes anti join facet_days using ("day")'
-        ' where "day" is not null'
+        """
+        insert into facet_days
+        select distinct "day" from coded_crashes anti join facet_days using ("day") where "day" is not null
+        """
     )
-    crash = f"(select {', '.join(_SHARED)} from crash_facets {chosen})"
-    for name in ("people", "vehicles"):
-        facets = {"people": "people_facets", "vehicles": "vehicle_facets"}[name]
-        cursor.execute(f"insert into {facets} by name select * from ({_coded(name)}) join {crash} using (crash_key)")
-    for name in staged:
-        cursor.execute(f"drop table staged_{name}")
+    # Units on foot or on a bicycle are no vehicles.
+    cursor.execute("delete from staged_vehicles where unit_type in ('PEDESTRIAN', 'BICYCLE')")
+    for name, facets in _BESIDE.items():
+        wanted = ", ".join(_TABLES[facets])
+        cursor.execute(
+            f"insert into {facets} by name select {wanted} from ({_coded(name)}) join coded_crashes using (crash_key)"
+        )
+    for name in ("coded_crashes", *(f"staged_{name}" for name in staged)):
+        cursor.execute(f"drop table {name}")
 
 
 def _cells() -> Iterator[str]:
