@@ -77,16 +77,24 @@ create or replace macro word_of(its_facet, its_code) as (
 
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables and fill them, where they are missing or of another version of this service."""
-    found = {name: _columns(connection, name) for name in _TABLES}
-    if found == _TABLES:
-        return
+    """Create the tables and fill them, where they are missing or of another version of this service.
+
+    One that knows nothing of them may have written since: it left `faceted` behind.
+    """
+    ((current,),) = connection.execute("select version is not distinct from faceted from clock").fetchall()
+    if not current or {name: _columns(connection, name) for name in _TABLES} != _TABLES:
+        build(connection)
+
+
+def build(connection: duckdb.DuckDBPyConnection) -> None:
+    """Fill the tables anew, whatever they held."""
     for name, columns in _TABLES.items():
         listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
         connection.execute(f"create or replace table {name} ({listed})")
     connection.execute(_WORD_OF)
     _insert(connection, {name: name for name in _WORDS})
     rate(connection, "scores")
+    connection.execute("update clock set faceted = version")
 
 
 def refresh(cursor: duckdb.DuckDBPyConnection, keys: str, rows: Mapping[str, str] | None = None) -> None:

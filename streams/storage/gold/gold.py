@@ -323,7 +323,7 @@ class Gold:
             cursor.execute("begin")
             try:
                 result = write(cursor)
-                cursor.execute("update clock set version = version + 1")
+                cursor.execute("update clock set version = version + 1, faceted = version + 1")
                 cursor.execute("commit")
             except BaseException:
                 with contextlib.suppress(duckdb.Error):

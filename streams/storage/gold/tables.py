@@ -16,7 +16,7 @@ SOURCES: Final = (CRASHES, VEHICLES, PEOPLE)
 # What can be had again from Silver, and the scores of it.
 FROM_SILVER: Final = (*(table.dataset for table in SOURCES), "scores", "applied")
 
-# What a reader may name in SQL.
+# What a reader may name in SQL, but for facets, which say the same once more.
 NAMES: Final = (
     *(table.dataset for table in SOURCES),
     *("scores", "runs", "dead_letters"),

@@ -34,4 +34,4 @@ def write_places(path: Path, *, crashes: int = 1500) -> None:
     gold.close()
     with duckdb.connect(path) as connection:
         connection.execute(_SCORES)
-        facets.rate(connection, "scores")
+        facets.build(connection)

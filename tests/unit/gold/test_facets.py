@@ -76,8 +76,16 @@ def test_a_load_that_fails_leaves_the_facets_as_they_were(gold: Gold, monkeypatc
     assert differences(gold) == []
 
 
-@pytest.mark.parametrize("sql", ["drop table people_facets", "alter table crash_facets drop column risk"])
-def test_a_gold_of_an_earlier_version_gets_its_facets_when_it_is_opened(tmp_path: Path, sql: str) -> None:
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "drop table people_facets",
+        "alter table crash_facets drop column risk",
+        "alter table clock drop column faceted; delete from crashes where hit_and_run_i",
+        "delete from crashes where hit_and_run_i; update clock set version = version + 1",
+    ],
+)
+def test_what_an_earlier_version_left_or_wrote_gets_its_facets_when_it_is_opened(tmp_path: Path, sql: str) -> None:
     path = tmp_path / "gold.duckdb"
     with closing(Gold.open(path)) as gold:
         filled(gold)
