@@ -69,8 +69,8 @@ def upsert(cursor: duckdb.DuckDBPyConnection, changes: Sequence[Change]) -> Upse
         gone = sum(_replace(cursor, table) for table in keyed)
         astray = _engineer_again(cursor)
         touched = scores.forget(cursor)
-        all_of_them = None if astray else {table.dataset: f"new_{table.dataset}" for table in keyed}
-        facets.refresh(cursor, "touched_crashes", all_of_them)
+        staged_rows = {str(table.dataset): f"new_{table.dataset}" for table in keyed}
+        facets.refresh(cursor, "touched_crashes", None if astray else staged_rows)
     return Upserted(
         crashes=keyed[CRASHES].height,
         vehicles=keyed[VEHICLES].height,
