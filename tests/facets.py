@@ -27,11 +27,12 @@ _CODED: Final = f"""
 _EXPECTED: Final = {
     "crash_facets": (
         f"""
-        select plain.*, probability as risk
+        select plain.*, crash_date, probability as risk, label as risky
         from ({_PLAIN}) plain
-        left join (select crash_key, probability from scores where target = 'injury') using (crash_key)
+        left join (select crash_key, crash_date from crashes) using (crash_key)
+        left join (select crash_key, probability, label from scores where target = 'injury') using (crash_key)
         """,
-        f"select {_CODED}, risk from crash_facets",
+        f"select {_CODED}, crash_date, risk, risky from crash_facets",
     ),
     "people_facets": (
         f"""

@@ -25,13 +25,13 @@ _KEEP_OUTLINE_SECONDS: Final = 60.0
 
 Severity = Literal["any", "injury", "severe", "fatal"]
 Who = Literal["pedestrian", "cyclist", "driver", "passenger", "other"]
-# Values of people.person_type.
-PERSON_TYPES: Final[dict[str, str]] = {
-    "pedestrian": "PEDESTRIAN",
-    "cyclist": "BICYCLE",
-    "driver": "DRIVER",
-    "passenger": "PASSENGER",
-    "other": "NON-MOTOR VEHICLE,NON-CONTACT VEHICLE",
+# Bits of `who` in Gold's facets.
+_BITS: Final[dict[Who, int]] = {
+    "pedestrian": WHO["PEDESTRIAN"],
+    "cyclist": WHO["BICYCLE"],
+    "driver": WHO["DRIVER"],
+    "passenger": WHO["PASSENGER"],
+    "other": WHO["NON-MOTOR VEHICLE"] | WHO["NON-CONTACT VEHICLE"],
 }
 Size = Annotated[
     Literal[250, 500, 1000, 2000],
@@ -101,7 +101,7 @@ def filters(
     ] = None,
     who: Annotated[Who | None, Query(description="crashes in which somebody of this kind was")] = None,
 ) -> dict[str, object]:
-    """Which crashes count, as parameters of `sql/map_found.sql`."""
+    """Which crashes count, as parameters of `sql/map_counted.sql`."""
     if first and last and last < first:
         hint = "both days are included"
         raise ApiError(422, "invalid-request", f"to {last} is before from {first}", field="to", hint=hint)
@@ -110,14 +110,8 @@ def filters(
         "last": last and last.isoformat(),
         "severity": severity,
         "type": kind or None,
-        "who": who and PERSON_TYPES[who],
+        "who": who and _BITS[who],
     }
-
-
-def counting(chosen: dict[str, object]) -> dict[str, object]:
-    """The same as parameters of `sql/map_counted.sql`."""
-    who = str(chosen["who"]).split(",") if chosen["who"] else ()
-    return {**chosen, "who": sum(WHO[kind] for kind in who) or None}
 
 
 _ALL: Final = filters()
@@ -147,8 +141,7 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
         own, without `q` and `r`.
         """
         sql = SQL["map_counted"] + SQL["map_hexagons"]
-        parameters = {**counting(chosen), **PARAMETERS, "size": size}
-        answer = await gold.query(sql, limit=_MOST_HEXAGONS, parameters=parameters)
+        answer = await gold.query(sql, limit=_MOST_HEXAGONS, parameters={**chosen, **PARAMETERS, "size": size})
         form = wanted(request, form)
         if form != "json":
             return await as_response(answer, form)
@@ -176,11 +169,10 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
         `risky` says whether that is at or above the model's threshold; both are null until the crash is scored.
         """
         q, r = map(int, hexagon.split(",")) if hexagon else (None, None)
-        parameters = {**chosen, **PARAMETERS, "size": size, "q": q, "r": r, "offset": offset}
-        parameters |= {"since": since and since.isoformat(), "limit": limit + 1}
-        sql = SQL["map_found"] + SQL["map_crashes"]
+        parameters = {**chosen, "size": size, "q": q, "r": r, "since": since and since.isoformat(), "offset": offset}
+        sql = SQL["map_counted"] + SQL["map_crashes"]
         # One more than asked for says whether there are more.
-        answer = await gold.query(sql, limit=limit, parameters=parameters)
+        answer = await gold.query(sql, limit=limit, parameters={**parameters, "limit": limit + 1})
         return await as_response(answer, wanted(request, form))
 
     @router.get("/outline", responses={200: {"description": "The hexagons", "model": Rows, "content": TABULAR}})
@@ -189,7 +181,7 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
 
         async def ask() -> Answer:
             sql = SQL["map_counted"] + SQL["map_outline"]
-            return await gold.query(sql, limit=_MOST_HEXAGONS, parameters={**counting(_ALL), "size": size})
+            return await gold.query(sql, limit=_MOST_HEXAGONS, parameters={**_ALL, "size": size})
 
         kept = outlines.setdefault(size, Cached(ask, lambda _: _KEEP_OUTLINE_SECONDS))
         return await as_response(await kept(), wanted(request, form))

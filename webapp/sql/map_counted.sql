@@ -1,11 +1,14 @@
--- What the map's filters leave, as `counted`, by the hexagon of $size; a null leaves all. `who` has a bit for each kind of
--- person. Hexagons are from 32768 on, both q and r: see streams/storage/gold/facets.py.
+-- The crashes that the map's filters leave, as `counted`, with their hexagon of $size; a null leaves all. The queries
+-- map_… go on from here. `who` has a bit for each kind of person; in a cell, q and r are from 32768 on: see docs/gold.md.
 with counted as (
     select
         case $size when 250 then cell_250 when 500 then cell_500 when 1000 then cell_1000 else cell_2000 end as cell,
         outcome,
         fatal,
-        risk
+        risk,
+        risky,
+        crash_date,
+        crash_key
     from crash_facets
     where ($first::date is null or "day" >= $first::date)
         and ($last::date is null or "day" <= $last::date)

@@ -58,7 +58,10 @@ _SHARED: Final = {name: kind for name, (kind, _) in _CRASH.items()} | {
     "crash_key": "UUID",
 }
 _TABLES: Final[Mapping[str, Mapping[str, str]]] = {
-    "crash_facets": _SHARED | {f"cell_{size}": "UINTEGER" for size in SIZES} | {"risk": "DOUBLE"},
+    "crash_facets": _SHARED
+    | {"crash_date": "TIMESTAMP"}
+    | {f"cell_{size}": "UINTEGER" for size in SIZES}
+    | {"risk": "DOUBLE", "risky": "BOOLEAN"},
     "people_facets": _SHARED | dict.fromkeys(_WORDS["people"], "UINTEGER") | {"age": "UTINYINT"},
     "vehicle_facets": _SHARED | dict.fromkeys(_WORDS["vehicles"], "UINTEGER"),
     "facet_days": {"day": "DATE"},
@@ -121,10 +124,10 @@ def refresh(cursor: duckdb.DuckDBPyConnection, keys: str, rows: Mapping[str, str
 
 
 def rate(cursor: duckdb.DuckDBPyConnection, scored: str) -> None:
-    """Take over the probability of an injury from rows of `scores` that are in the table `scored`."""
+    """Take over what is said of an injury from rows of `scores` that are in the table `scored`."""
     cursor.execute(
         f"""
-        update crash_facets set risk = probability from {scored} new
+        update crash_facets set risk = probability, risky = label from {scored} new
         where crash_facets.crash_key = new.crash_key and new.target = 'injury'
         """
     )
@@ -144,7 +147,7 @@ def _insert(cursor: duckdb.DuckDBPyConnection, rows: Mapping[str, str]) -> None:
         "vehicles": f"select crash_key, vehicle_type, unit_type from {rows['vehicles']}",
         "crashes": f"""
             select {", ".join(f"{value} as {name}" for name, (_, value) in _CRASH.items())},
-                coalesce(who, 0) as who, {", ".join(_WORDS["crashes"])}, crash_key, {", ".join(_cells())}
+                coalesce(who, 0) as who, {", ".join(_WORDS["crashes"])}, crash_key, crash_date, {", ".join(_cells())}
             from {rows["crashes"]}
             left join (
                 select crash_key, bit_or(case person_type {bits} else 0 end) as who from staged_people group by all
