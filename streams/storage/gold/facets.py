@@ -6,7 +6,7 @@ million crashes reads a few bytes of each, and joins nothing: see docs/decisions
 
 # ruff: noqa: S608 -- the names put into SQL here are those of our own tables
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import duckdb
@@ -85,7 +85,7 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
     One that knows nothing of them may have written since: it left `faceted` behind.
     """
     ((current,),) = connection.execute("select version is not distinct from faceted from clock").fetchall()
-    if not current or {name: _columns(connection, name) for name in _TABLES} != _TABLES:
+    if not current or _found(connection) != _TABLES:
         build(connection)
 
 
@@ -115,12 +115,15 @@ def refresh(cursor: duckdb.DuckDBPyConnection, keys: str, rows: Mapping[str, str
     held = {name: f"(from {name} where rowid in (select rowid from {name} {chosen}))" for name in _WORDS}
     _insert(cursor, rows or held)
     # Days of which the last crash may have gone.
-    days = list({day for (day,) in gone if day})
-    cursor.execute(
-        'delete from facet_days where "day" in (from unnest($1::date[])) and "day" not in'
-        ' (select "day" from crash_facets where "day" in (from unnest($1::date[])))',
-        [days],
-    )
+    if days := list({day for (day,) in gone if day}):
+        cursor.execute(
+            """
+            delete from facet_days
+            where "day" in (from unnest($1::date[]))
+                and "day" not in (select "day" from crash_facets where "day" in (from unnest($1::date[])))
+            """,
+            [days],
+        )
 
 
 def rate(cursor: duckdb.DuckDBPyConnection, scored: str) -> None:
@@ -142,13 +145,14 @@ def clear(cursor: duckdb.DuckDBPyConnection) -> None:
 def _insert(cursor: duckdb.DuckDBPyConnection, rows: Mapping[str, str]) -> None:
     """Write what follows from `rows`: all that there are of crashes of which nothing is written yet."""
     bits = " ".join(f"when '{kind}' then {bit}" for kind, bit in WHO.items())
+    cells = ", ".join(f"cell_{size}" for size in SIZES)
     staged = {
         "people": f"select crash_key, person_type, injury_classification, age from {rows['people']}",
         "vehicles": f"select crash_key, vehicle_type, unit_type from {rows['vehicles']}",
         "crashes": f"""
             select {", ".join(f"{value} as {name}" for name, (_, value) in _CRASH.items())},
-                coalesce(who, 0) as who, {", ".join(_WORDS["crashes"])}, crash_key, crash_date, {", ".join(_cells())}
-            from {rows["crashes"]}
+                coalesce(who, 0) as who, {", ".join(_WORDS["crashes"])}, crash_key, crash_date, {cells}
+            from {_placed(rows["crashes"])}
             left join (
                 select crash_key, bit_or(case person_type {bits} else 0 end) as who from staged_people group by all
             ) using (crash_key)
@@ -176,15 +180,23 @@ def _insert(cursor: duckdb.DuckDBPyConnection, rows: Mapping[str, str]) -> None:
         cursor.execute(f"drop table {name}")
 
 
-def _cells() -> Iterator[str]:
-    """The hexagon of each size whose middle is nearest: `q` and `r`, both from 32768 on, in two halves of a number."""
-    for size in SIZES:
-        # In sizes: east of the origin, and north of it by the root of 3.
-        x = f"((longitude - ({ORIGIN[1]!r})) * {LONGITUDE_METRES!r} / {size})"
-        y = f"((latitude - {ORIGIN[0]!r}) * {LATITUDE_METRES!r} / {size} * sqrt(3) + 1)"
-        r = f"floor((floor({y} + {x}) + {y} - {x}) / 3)::bigint"
-        q = f"(floor((floor({y} + {x}) + 2 * {x} + 1) / 3)::bigint - {r})"
-        yield f"(({q} + 32768) * 65536 + {r} + 32768)::uinteger as cell_{size}"
+def _placed(crashes: str) -> str:
+    """Crashes with the hexagon of each size whose middle is nearest: its `q` and `r`, from 32768 on, in one number."""
+    # In sizes: east of the origin, and north of it by the root of 3.
+    measured = ", ".join(
+        f"(longitude - ({ORIGIN[1]!r})) * {LONGITUDE_METRES!r} / {size} as x_{size},"
+        f" (latitude - {ORIGIN[0]!r}) * {LATITUDE_METRES!r} / {size} * sqrt(3) + 1 as y_{size}"
+        for size in SIZES
+    )
+    rows = ", ".join(
+        f"floor((floor(y_{size} + x_{size}) + y_{size} - x_{size}) / 3)::bigint as r_{size}" for size in SIZES
+    )
+    cells = ", ".join(
+        f"((floor((floor(y_{size} + x_{size}) + 2 * x_{size} + 1) / 3)::bigint - r_{size} + 32768) * 65536"
+        f" + r_{size} + 32768)::uinteger as cell_{size}"
+        for size in SIZES
+    )
+    return f"(select *, {cells} from (select *, {rows} from (select *, {measured} from {crashes})))"
 
 
 def _learn(cursor: duckdb.DuckDBPyConnection) -> None:
@@ -221,8 +233,10 @@ def _coded(table: str) -> str:
     return f"select staged.* replace ({codes}) from staged_{table} staged {joins}"
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
-    listed = (
-        "select column_name, data_type from information_schema.columns where table_name = $1 order by ordinal_position"
-    )
-    return dict(connection.execute(listed, [name]).fetchall())
+def _found(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """Columns and their types by table, of those of our tables that there are."""
+    found: dict[str, dict[str, str]] = {}
+    listed = "select table_name, column_name, data_type from information_schema.columns where table_name in $1"
+    for table, column, kind in connection.execute(listed, [list(_TABLES)]).fetchall():
+        found.setdefault(table, {})[column] = kind
+    return found
