@@ -1,17 +1,13 @@
-"""Hexagons over the city, as `sql/map_found.sql` counts crashes by them.
+"""Hexagons over the city as they are drawn and named; `streams/domain/hexgrid.py` says how they lie."""
 
-They stand on a corner, side by side from west to east; `q` counts them eastwards, `r` the rows northwards, of which
-each is half a hexagon farther east. Places are in metres east and north of `ORIGIN`, on a cylinder that is true to
-length there: from one end of the city to the other that is wrong by less than half a hundredth.
-"""
-
-from math import cos, radians, sqrt
+from math import sqrt
 from typing import Final
 
+from streams.domain.hexgrid import LATITUDE_METRES as LATITUDE_METRES
+from streams.domain.hexgrid import LONGITUDE_METRES as LONGITUDE_METRES
+from streams.domain.hexgrid import ORIGIN as ORIGIN
+
 DEFAULT_SIZE: Final = 500  # metres from side to side
-ORIGIN: Final = (41.85, -87.7)  # latitude, longitude
-LATITUDE_METRES: Final = 111_195.0  # a degree
-LONGITUDE_METRES: Final = LATITUDE_METRES * cos(radians(ORIGIN[0]))
 
 # What the SQL needs to know of it.
 PARAMETERS: Final = {"lat0": ORIGIN[0], "lng0": ORIGIN[1], "lat_m": LATITUDE_METRES, "lng_m": LONGITUDE_METRES}

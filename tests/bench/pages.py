@@ -21,6 +21,7 @@ import aiohttp
 import duckdb
 from playwright.async_api import Browser, Page
 
+from streams.storage.gold import facets
 from streams.storage.gold.gold import Gold
 from tests.city_gold import city_changes
 from tests.e2e.browser import chromium, visit
@@ -122,6 +123,7 @@ def fill(path: Path, crashes: int) -> None:
             "insert into scores by name select crash_record_id, crash_key, 'injury' as target, 'v' as model_version,"
             " random() as probability, false as label, 'report' as tier, now()::timestamp as scored_at from crashes"
         )
+        facets.build(connection)
 
 
 def gold_process(path: Path, told: Connection, load: bool) -> None:

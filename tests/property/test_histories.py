@@ -36,6 +36,7 @@ from streams.storage.gold.gold import Gold
 from streams.storage.objects import ObjectInfo
 from streams.storage.silver import Silver
 from streams.topics import BRONZE_WRITTEN, CRASH_PAGES, RUN_EVENTS, SILVER_READY, Topic
+from tests import facets
 from tests.recompute import differences, expected
 
 Row = dict[str, Any]
@@ -123,11 +124,13 @@ async def _live_through(history: list[tuple[Any, ...]]) -> None:
         city = City(gold)
         for name, *arguments in history:
             await getattr(city, name)(*arguments)
+        assert facets.differences(gold) == []
         await city.read_news()
         await city.deliver_all()
         await city.audit(thorough=True)
         await city.deliver_all()
         assert differences(expected(city.rows), city.gold_rows()) == []
+        assert facets.differences(gold) == []
 
         applied, loaded = gold.applied(), gold.status().version
         await city.republish()

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from streams.cached import Cached
 from streams.storage.gold.answer import Answer
 from streams.storage.gold.client import GoldClient
+from streams.storage.gold.facets import WHO
 from webapp.api.answers import MEDIA, TABULAR, as_response, wanted
 from webapp.api.gold import Rows, Shape
 from webapp.errors import ERRORS, ApiError
@@ -24,13 +25,13 @@ _KEEP_OUTLINE_SECONDS: Final = 60.0
 
 Severity = Literal["any", "injury", "severe", "fatal"]
 Who = Literal["pedestrian", "cyclist", "driver", "passenger", "other"]
-# Values of people.person_type.
-PERSON_TYPES: Final[dict[str, str]] = {
-    "pedestrian": "PEDESTRIAN",
-    "cyclist": "BICYCLE",
-    "driver": "DRIVER",
-    "passenger": "PASSENGER",
-    "other": "NON-MOTOR VEHICLE,NON-CONTACT VEHICLE",
+# Bits of `who` in Gold's facets.
+_BITS: Final[dict[Who, int]] = {
+    "pedestrian": WHO["PEDESTRIAN"],
+    "cyclist": WHO["BICYCLE"],
+    "driver": WHO["DRIVER"],
+    "passenger": WHO["PASSENGER"],
+    "other": WHO["NON-MOTOR VEHICLE"] | WHO["NON-CONTACT VEHICLE"],
 }
 Size = Annotated[
     Literal[250, 500, 1000, 2000],
@@ -100,7 +101,7 @@ def filters(
     ] = None,
     who: Annotated[Who | None, Query(description="crashes in which somebody of this kind was")] = None,
 ) -> dict[str, object]:
-    """Which crashes count, as parameters of `sql/map_found.sql`."""
+    """Which crashes count, as parameters of `sql/map_counted.sql`."""
     if first and last and last < first:
         hint = "both days are included"
         raise ApiError(422, "invalid-request", f"to {last} is before from {first}", field="to", hint=hint)
@@ -109,8 +110,7 @@ def filters(
         "last": last and last.isoformat(),
         "severity": severity,
         "type": kind or None,
-        "who": who and PERSON_TYPES[who],
-        **PARAMETERS,
+        "who": who and _BITS[who],
     }
 
 
@@ -140,8 +140,8 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
         Crashes without coordinates are in no hexagon: `without_place` counts them, and in CSV they have a row of their
         own, without `q` and `r`.
         """
-        sql = SQL["map_found"] + SQL["map_hexagons"]
-        answer = await gold.query(sql, limit=_MOST_HEXAGONS, parameters={**chosen, "size": size})
+        sql = SQL["map_counted"] + SQL["map_hexagons"]
+        answer = await gold.query(sql, limit=_MOST_HEXAGONS, parameters={**chosen, **PARAMETERS, "size": size})
         form = wanted(request, form)
         if form != "json":
             return await as_response(answer, form)
@@ -170,7 +170,7 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
         """
         q, r = map(int, hexagon.split(",")) if hexagon else (None, None)
         parameters = {**chosen, "size": size, "q": q, "r": r, "since": since and since.isoformat(), "offset": offset}
-        sql = SQL["map_found"] + SQL["map_crashes"]
+        sql = SQL["map_counted"] + SQL["map_crashes"]
         # One more than asked for says whether there are more.
         answer = await gold.query(sql, limit=limit, parameters={**parameters, "limit": limit + 1})
         return await as_response(answer, wanted(request, form))
@@ -180,7 +180,7 @@ def routes(gold: GoldClient, answers: Answers) -> APIRouter:
         """The hexagons in which there ever was a crash, as of a minute ago at most: the shape of the city."""
 
         async def ask() -> Answer:
-            sql = SQL["map_found"] + SQL["map_outline"]
+            sql = SQL["map_counted"] + SQL["map_outline"]
             return await gold.query(sql, limit=_MOST_HEXAGONS, parameters={**_ALL, "size": size})
 
         kept = outlines.setdefault(size, Cached(ask, lambda _: _KEEP_OUTLINE_SECONDS))

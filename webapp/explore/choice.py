@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from streams.storage.gold.facets import OUTCOMES, WHO
 from webapp.queries import SQL
 
 Severity = Literal["no_injury", "injury", "severe", "unknown"]
@@ -90,54 +91,64 @@ def understood(query: dict[str, Any]) -> Choice:
             query = {name: value for name, value in query.items() if name not in wrong}
 
 
-def crashes(choice: Choice) -> tuple[str, dict[str, Any]]:
+def crashes(choice: Choice, facets: str = "crash_facets") -> tuple[str, dict[str, Any]]:
     """SQL that begins a query with `matching` and `days`, and its parameters.
 
-    `matching` has the columns of `crashes`, `outcome`, and `period`: chosen, or compared. `days(period, day)` are the
-    days of each period of which Gold holds any crash, so that a rate per day is not thinned by days nobody asked for.
+    `matching` has the columns of `facets`, Gold's table of crashes, people or vehicles as small numbers, and `period`:
+    0 is chosen, 1 compared. `days(period, day, day_of_week)` are the days of each period of which Gold holds any
+    crash, so that a rate per day is not thinned by days nobody asked for.
     Only fixed texts are put together; what a person chose goes into parameters.
     """
     given = choice.model_dump(include=set(Choice.model_fields), exclude_defaults=True)
     filters = [clause for name, clause in _CLAUSES.items() if name in given]
-    filters += [_among(name, given[name]) for name in _LISTS if name in given]
-    weekdays = [_among("day_of_week", choice.day_of_week)] if choice.day_of_week else []
+    filters += [f"{name} in ({_values(name, given[name])})" for name in _NUMBERS if name in given]
+    filters += [_worded(name, given[name]) for name in _WORDS if name in given]
+    weekdays = [f"day_of_week in ({_values('day_of_week', choice.day_of_week)})"] if choice.day_of_week else []
+    if choice.severity:
+        codes = sorted(code for severity in choice.severity for code in OUTCOMES[severity])
+        filters.append(f"outcome in ({', '.join(map(str, codes))})")
     if choice.hit:
         filters.append(f"({' or '.join(_HIT[hit] for hit in choice.hit)})")
     if {"hour_from", "hour_to"} & given.keys():
         filters.append(_HOURS)
         given |= {"hour_from": choice.hour_from, "hour_to": choice.hour_to}
     matching, days = [], []
-    for period, first, last in (("chosen", "first", "last"), ("compared", "compare_from", "compare_to")):
-        if period == "chosen" or choice.compared:
-            span = ["crash_date is not null", *_span(first, last, given)]
-            matching.append(_filtered("matching", period, [*span, *filters]))
-            days.append(_filtered("dates", period, [*span, *weekdays]))
+    for number, (first, last) in enumerate((("first", "last"), ("compare_from", "compare_to"))):
+        if number == 0 or choice.compared:
+            span = ['"day" is not null', *_span(first, last, given)]
+            matching.append(_filtered("matching", number, [*span, *filters]).replace("{facets}", facets))
+            days.append(_filtered("dates", number, [*span, *weekdays]))
     # Not materialized: so a figure reads the few columns that it is of.
     sql = f"with matching as not materialized (\n{_union(matching)}),\ndays as materialized (\n{_union(days)})\n"
     return sql, dict(_parameters(given))
 
 
-def _among(name: str, values: Sequence[object]) -> str:
-    return f"{_LISTS[name]} in ({', '.join(f'${name}_{place}' for place in range(len(values)))})"
+def _values(name: str, values: Sequence[object]) -> str:
+    return ", ".join(f"${name}_{place}" for place in range(len(values)))
+
+
+def _worded(name: str, words: Sequence[object]) -> str:
+    codes = f"select code from facet_words where facet = '{name}' and word in ({_values(name, words)})"  # noqa: S608
+    return f"{name} in ({codes})"
 
 
 def _parameters(given: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in given.items():
-        if name in _LISTS:
+        if name in _NUMBERS or name in _WORDS:
             yield from ((f"{name}_{place}", one) for place, one in enumerate(value))
-        elif name != "hit":
+        elif name not in ("hit", "severity"):
             yield name, value.isoformat() if isinstance(value, date) else value
 
 
-def _filtered(name: str, period: str, filters: list[str]) -> str:
-    return SQL[f"explore/{name}"].replace("{period}", period).replace("{filters}", "\n    and ".join(filters))
+def _filtered(name: str, number: int, filters: list[str]) -> str:
+    return SQL[f"explore/{name}"].replace("{number}", str(number)).replace("{filters}", "\n    and ".join(filters))
 
 
 def _span(first: str, last: str, given: dict[str, Any]) -> Iterator[str]:
     if first in given:
-        yield f"crash_date >= ${first}::date"
+        yield f'"day" >= ${first}::date'
     if last in given:
-        yield f"crash_date < ${last}::date + interval 1 day"
+        yield f'"day" <= ${last}::date'
 
 
 def _union(parts: list[str]) -> str:
@@ -147,24 +158,18 @@ def _union(parts: list[str]) -> str:
 _HOURS: Final = """case when coalesce($hour_from, 0) <= coalesce($hour_to, 23)
             then "hour" between coalesce($hour_from, 0) and coalesce($hour_to, 23)
             else "hour" >= $hour_from or "hour" <= $hour_to end"""
-_MET: Final = "in (select crash_key from people where person_type"
 _HIT: Final[dict[Hit, str]] = {
-    "pedestrian": f"crash_key {_MET} = 'PEDESTRIAN')",
-    "cyclist": f"crash_key {_MET} = 'BICYCLE')",
-    "motorist": f"crash_key not {_MET} in ('PEDESTRIAN', 'BICYCLE'))",
+    "pedestrian": f"who & {WHO['PEDESTRIAN']} <> 0",
+    "cyclist": f"who & {WHO['BICYCLE']} <> 0",
+    "motorist": f"who & {WHO['PEDESTRIAN'] | WHO['BICYCLE']} = 0",
 }
 _CLAUSES: Final = {
     "speed_from": "posted_speed_limit >= $speed_from",
     "speed_to": "posted_speed_limit <= $speed_to",
 }
-# Filters that take several values, and what is to be among them.
-_LISTS: Final = {
-    "severity": "outcome",
-    **{
-        name: f"coalesce({name}, '{UNKNOWN}')"
-        for name in ("first_crash_type", "weather_condition", "lighting_condition", "prim_contributory_cause")
-    },
-    "day_of_week": "day_of_week",
-    "veh_count": "veh_count",
-    "grid_id": "grid_id",
-}
+# Filters that take several values: numbers, and words that Gold keeps as numbers.
+_NUMBERS: Final = ("day_of_week", "veh_count")
+_WORDS: Final = (
+    *("first_crash_type", "weather_condition", "lighting_condition", "prim_contributory_cause"),
+    "grid_id",
+)

@@ -48,17 +48,23 @@ _PERIOD: Final = {"period": "chosen, or compared"}
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure. A tally counts crashes by `keys` (a column of the answer: its SQL); others have SQL of their own."""
+    """A figure. A tally counts crashes by `keys`, a column of the answer: its SQL; others have SQL of their own.
+
+    That SQL is over columns of `by`, which are those of `crash_facets` that the crashes are counted by at first.
+    """
 
     title: str
     says: str
     keys: Mapping[str, str] = field(default_factory=dict)
-    # What the rate of a tally is of: true, false, or null where that is not known.
-    rated: str = "injury"
+    by: tuple[str, ...] = ()
+    # Which crashes the rate of a tally counts, and which it is of: codes of the outcome are those of Gold's facets.
+    hits: str = "outcome >= 6"
+    known: str = "outcome >= 3"
     # Which days count for a row's crashes a day; all of them unless the row is of certain ones only.
     days_by: str = "true"
     order: str = ""  # by the keys
     sql: str = "tally"
+    facets: str = "crash_facets"
     columns: Mapping[str, str] = field(default_factory=lambda: TALLIED)
 
     @property
@@ -69,13 +75,15 @@ class Figure:
 
     def question(self, choice: Choice) -> tuple[str, dict[str, Any]]:
         """The SQL and the parameters that answer for the crashes of `choice`."""
-        begin, parameters = crashes(choice)
+        begin, parameters = crashes(choice, self.facets)
         text = SQL[f"explore/{self.sql}"]
         if self.sql == "tally":
             text = (
                 text.replace("{keys}", "".join(f'"{name}", ' for name in self.keys))
                 .replace("{named_keys}", "".join(f'{key} as "{name}", ' for name, key in self.keys.items()))
-                .replace("{rated}", self.rated)
+                .replace("{by}", "".join(f'"{name}", ' for name in self.by))
+                .replace("{hits}", self.hits)
+                .replace("{known}", self.known)
                 .replace("{days_by}", self.days_by)
                 .replace("{order}", self.order or ", ".join(self.keys) or "period")
             )
@@ -83,11 +91,12 @@ class Figure:
 
 
 def _by(column: str, title: str, says: str, order: str = "crashes desc", **more: Any) -> Figure:
-    return Figure(title, says, {column: f"coalesce({column}, '{UNKNOWN}')"}, order=f"{order}, {column}", **more)
+    keys = {column: f"word_of('{column}', {column})"}
+    return Figure(title, says, keys, (column,), order=f"{order}, {column}", **more)
 
 
 def _number(column: str, title: str, says: str, **more: Any) -> Figure:
-    return Figure(title, says, {column: f'"{column}"'}, order=f'"{column}" nulls last', **more)
+    return Figure(title, says, {column: f'"{column}"::integer'}, (column,), order=f'"{column}" nulls last', **more)
 
 
 FIGURES: Final[Mapping[Name, Figure]] = {
@@ -107,26 +116,37 @@ FIGURES: Final[Mapping[Name, Figure]] = {
     "weekday-hours": Figure(
         "Hour and weekday",
         "Crashes in each hour of an average Monday, Tuesday, …; 1 is Monday.",
-        {"day_of_week": "day_of_week", "hour": '"hour"'},
+        {"day_of_week": "day_of_week::integer", "hour": '"hour"::integer'},
+        ("day_of_week", "hour"),
         days_by="day_of_week",
     ),
     "weekdays": _number(
         "day_of_week", "Weekday", "Crashes on an average Monday, …; 1 is Monday.", days_by="day_of_week"
     ),
-    "weekend": _number(
-        "is_weekend", "Weekend", "Crashes on an average day of the weekend, and of the week.", days_by="is_weekend"
+    "weekend": Figure(
+        "Weekend",
+        "Crashes on an average day of the weekend, and of the week.",
+        {"is_weekend": "day_of_week >= 6"},
+        ("day_of_week",),
+        days_by="day_of_week >= 6",
     ),
     "hour-bins": Figure(
         "Part of the day",
         "Night is 0-6, morning 7-12, afternoon 13-18, evening 19-23.",
-        {"hour_bin": "hour_bin"},
+        {
+            "hour_bin": """case when "hour" <= 6 then 'night' when "hour" <= 12 then 'morning'
+                when "hour" <= 18 then 'afternoon' else 'evening' end"""
+        },
+        ("hour",),
         order="list_position(['night', 'morning', 'afternoon', 'evening'], hour_bin)",
     ),
-    "hit-and-run": _number(
-        "hour",
+    "hit-and-run": Figure(
         "Hit and run",
         "The share of crashes by hour that somebody fled from.",
-        rated="coalesce(hit_and_run_i, false)",
+        {"hour": '"hour"::integer'},
+        ("hour", "hit_and_run"),
+        hits="hit_and_run",
+        known="true",
     ),
     "speed-limits": _number(
         "posted_speed_limit", "Speed limit", "Crashes and injury rate by the posted limit, in mph."
@@ -136,7 +156,10 @@ FIGURES: Final[Mapping[Name, Figure]] = {
     "outcomes": Figure(
         "Injuries",
         "How badly the worst hurt person of a crash was hurt.",
-        {"outcome": "outcome"},
+        {
+            "outcome": """case when outcome in (2, 5, 8) then 'severe' when outcome in (6, 7) then 'injury'
+                when outcome in (3, 4) then 'no_injury' else 'unknown' end"""
+        },
         order="list_position(['no_injury', 'injury', 'severe', 'unknown'], outcome)",
     ),
     "crash-types": _by("first_crash_type", "Crash type", "What first happened, and how often somebody was hurt."),
@@ -147,12 +170,14 @@ FIGURES: Final[Mapping[Name, Figure]] = {
         "prim_contributory_cause",
         "Main cause",
         "What the police gave as the main cause, and the share of crashes with a severe injury.",
-        rated="injury_severe",
+        hits="outcome in (2, 5, 8)",
+        known="outcome in (1, 2, 4, 5, 7, 8)",
     ),
     "vehicle-types": Figure(
         "Vehicle type",
         "Which vehicles were in the crashes, and how often somebody was hurt in such a crash.",
         sql="vehicles",
+        facets="vehicle_facets",
         columns={
             "vehicle_type": f"as in Gold; {UNKNOWN} where it is not known",
             "vehicles": "how many",
@@ -166,6 +191,7 @@ FIGURES: Final[Mapping[Name, Figure]] = {
         "Who was hurt",
         "People by what they were in the crash, and how badly they were hurt.",
         sql="people",
+        facets="people_facets",
         columns={
             "person_type": f"as in Gold; {UNKNOWN} where it is not known",
             "injury_classification": f"as in Gold; {UNKNOWN} where it is not known",
@@ -177,6 +203,7 @@ FIGURES: Final[Mapping[Name, Figure]] = {
         "Age",
         "How old people were, by how badly they were hurt.",
         sql="ages",
+        facets="people_facets",
         columns={
             "injury_classification": f"as in Gold; {UNKNOWN} where it is not known",
             "people": "how many",
@@ -192,6 +219,11 @@ FIGURES: Final[Mapping[Name, Figure]] = {
     "places": Figure(
         "Places",
         "Crashes and injury rate by squares of a hundredth of a degree; where no place is known it is null.",
-        {"grid_id": "grid_id", "lat": "lat_bin", "lng": "lng_bin"},
+        {
+            "grid_id": "word_of('grid_id', grid_id)",
+            "lat": "split_part(word_of('grid_id', grid_id), '_', 1)::double",
+            "lng": "split_part(word_of('grid_id', grid_id), '_', 2)::double",
+        },
+        ("grid_id",),
     ),
 }

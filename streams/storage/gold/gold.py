@@ -28,7 +28,7 @@ from streams.records import (
     TrainEvent,
     TrainRequest,
 )
-from streams.storage.gold import forecasts, jobs, lineage, measures, replace, schedules, scores, whereabouts
+from streams.storage.gold import facets, forecasts, jobs, lineage, measures, replace, schedules, scores, whereabouts
 from streams.storage.gold.answer import Answer
 from streams.storage.gold.guard import first_line
 from streams.storage.gold.readers import Readers
@@ -182,6 +182,7 @@ class Gold:
 
         def write(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
             gone = {table: int(cursor.execute(f"delete from {table}").fetchall()[0][0]) for table in FROM_SILVER}
+            facets.clear(cursor)
             self._unchanged = self._unchanged.clear()
             return gone
 
@@ -322,7 +323,7 @@ class Gold:
             cursor.execute("begin")
             try:
                 result = write(cursor)
-                cursor.execute("update clock set version = version + 1")
+                cursor.execute("update clock set version = version + 1, faceted = version + 1")
                 cursor.execute("commit")
             except BaseException:
                 with contextlib.suppress(duckdb.Error):

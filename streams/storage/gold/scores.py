@@ -14,6 +14,7 @@ import polars as pl
 
 from streams.domain.clean import GoldFrames
 from streams.domain.schemas import CRASHES, PEOPLE, VEHICLES
+from streams.storage.gold import facets
 from streams.storage.gold.tables import CRASH_KEY, statement
 
 CONTRIBUTIONS: Final = pl.List(pl.Struct({"feature": pl.String, "contribution": pl.Float64}))
@@ -80,5 +81,6 @@ def write(cursor: duckdb.DuckDBPyConnection, scores: pl.DataFrame) -> None:
             """
         )
         cursor.execute("insert into scores by name from new_scores")
+        facets.rate(cursor, "new_scores")
     finally:
         cursor.unregister("scored")

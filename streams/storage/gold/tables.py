@@ -9,13 +9,14 @@ from streams.domain.clean import FLAGS
 from streams.domain.engineer import ENGINEERED
 from streams.domain.schemas import CRASHES, PEOPLE, VEHICLES, Table
 from streams.errors import GoldError
+from streams.storage.gold import facets
 
 SOURCES: Final = (CRASHES, VEHICLES, PEOPLE)
 
 # What can be had again from Silver, and the scores of it.
 FROM_SILVER: Final = (*(table.dataset for table in SOURCES), "scores", "applied")
 
-# What a reader may name in SQL.
+# What a reader may name in SQL, but for facets, which say the same once more.
 NAMES: Final = (
     *(table.dataset for table in SOURCES),
     *("scores", "runs", "dead_letters"),
@@ -57,4 +58,5 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
                 hint="move the file away and start `crash-stream gold`: it is built again from Silver",
             )
     connection.execute(statement("bookkeeping"))
+    facets.create(connection)
     connection.execute("commit")

@@ -19,7 +19,7 @@ from streams.domain.engineer import ENGINEERED, engineer
 from streams.domain.merge import bare
 from streams.domain.schemas import CRASHES, PEOPLE, TABLES, VEHICLES, Table
 from streams.records import UNDATED
-from streams.storage.gold import scores
+from streams.storage.gold import facets, scores
 from streams.storage.gold.tables import CRASH_KEY, statement
 
 
@@ -67,8 +67,10 @@ def upsert(cursor: duckdb.DuckDBPyConnection, changes: Sequence[Change]) -> Upse
             )
         cursor.execute(statement("touched"))
         gone = sum(_replace(cursor, table) for table in keyed)
-        _engineer_again(cursor)
+        astray = _engineer_again(cursor)
         touched = scores.forget(cursor)
+        staged_rows = {str(table.dataset): f"new_{table.dataset}" for table in keyed}
+        facets.refresh(cursor, "touched_crashes", None if astray else staged_rows)
     return Upserted(
         crashes=keyed[CRASHES].height,
         vehicles=keyed[VEHICLES].height,
@@ -129,18 +131,19 @@ def _replace(cursor: duckdb.DuckDBPyConnection, table: Table) -> int:
     return int(gone[0][0])
 
 
-def _engineer_again(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Engineer anew the touched crashes that hang together with rows outside of the batch. There are few, or none."""
+def _engineer_again(cursor: duckdb.DuckDBPyConnection) -> bool:
+    """Engineer anew the touched crashes that hang together with rows outside of the batch; whether there are any."""
     cursor.execute(statement("astray"))
     crashes, vehicles, people = (
         cursor.execute(f"from {table.dataset} semi join astray using ({CRASH_KEY})").pl()
         for table in (CRASHES, VEHICLES, PEOPLE)
     )
     if crashes.is_empty():
-        return
+        return False
     with _registered(cursor, {"anew": engineer(crashes, vehicles, people)}):
         assigned = ", ".join(f"{name} = anew.{name}" for name in ENGINEERED)
         cursor.execute(f"update crashes set {assigned} from anew where crashes.{CRASH_KEY} = anew.{CRASH_KEY}")
+    return True
 
 
 @contextmanager

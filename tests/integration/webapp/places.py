@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 
+from streams.storage.gold import facets
 from streams.storage.gold.gold import Gold
 from tests.city_gold import city_changes
 
@@ -33,3 +34,4 @@ def write_places(path: Path, *, crashes: int = 1500) -> None:
     gold.close()
     with duckdb.connect(path) as connection:
         connection.execute(_SCORES)
+        facets.build(connection)

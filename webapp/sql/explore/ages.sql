@@ -1,7 +1,7 @@
 -- How old people in the crashes were, by how badly they were hurt.
 select
-    period,
-    injury_classification,
+    if(period = 0, 'chosen', 'compared') as period,
+    word_of('injury_classification', injury_classification) as injury_classification,
     sum(people)::bigint as people,
     any_value(known)::bigint as known,
     sum(age * people) / any_value(known) as mean,
@@ -16,9 +16,8 @@ from (
         sum(people) filter (age is not null) over (partition by period, injury_classification) as known,
         sum(people) over (partition by period, injury_classification order by age nulls last) as as_old
     from (
-        select period, coalesce(injury_classification, 'UNKNOWN') as injury_classification, age, count(*) as people
-        from people join (select period, crash_key from matching) using (crash_key)
-        group by all
+        select period, injury_classification, age::integer as age, people
+        from (select period, injury_classification, age, count(*) as people from matching group by all)
     )
 )
 group by all

@@ -1,4 +1,4 @@
 -- A period's days of which Gold holds any crash.
-select distinct '{period}' as period, crash_date::date as "day"
-from crashes
+select {number}::utinyint as period, *
+from (select "day", isodow("day") as day_of_week from facet_days)
 where {filters}

@@ -24,9 +24,10 @@ create table if not exists applied (
     applied_at timestamp not null
 );
 
--- One row: `version` counts the commits.
+-- One row: `version` counts the commits; `faceted` is the one that the facets are of (see facets.py).
 create table if not exists clock (version bigint not null);
-insert into clock select 0 where not exists (from clock);
+alter table clock add column if not exists faceted bigint;
+insert into clock (version) select 0 where not exists (from clock);
 
 -- What was heard of each run. An event may come twice, and in any order; `runs` is derived from these.
 create table if not exists run_plans (
