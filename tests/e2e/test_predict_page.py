@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.e2e.browser import chromium, needs_chromium, visit
-from tests.integration.webapp.trained import City, Served, made_city, serve_city
+from tests.integration.webapp.trained import City, Served, serve_city, trained_city
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 expect.set_options(timeout=30_000)
@@ -35,7 +35,7 @@ class Open:
 
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory) -> City:
-    return asyncio.run(made_city(tmp_path_factory.mktemp("city")))
+    return trained_city(tmp_path_factory)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -16,7 +16,7 @@ from streams.records import Promotion, TrainEvent, TrainRequest
 from streams.topics import MODEL_CHANGES, TRAIN_REQUESTS
 from tests.e2e.browser import Visit, chromium, needs_chromium, visit
 from tests.integration.webapp.serving import TOKEN
-from tests.integration.webapp.trained import Served, made_city, serve_city
+from tests.integration.webapp.trained import City, Served, serve_city, trained_city
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 PHONE = 390
@@ -33,11 +33,14 @@ class Service:
     browser: Browser
 
 
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> City:
+    return trained_city(tmp_path_factory)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
-    folder = tmp_path_factory.mktemp("train")
-    city = await made_city(folder)
-    async with serve_city(city, folder, trained=True) as served, chromium() as browser:
+async def service(city: City, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    async with serve_city(city, tmp_path_factory.mktemp("train"), trained=True) as served, chromium() as browser:
         yield Service(served, browser)
 
 
