@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, M
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import quote, unquote
@@ -154,7 +155,7 @@ class S3Objects:
         """``pool`` bounds the connections, and so the requests in flight."""
         self._endpoint = endpoint_url
         self._region = region
-        self._session = aioboto3.Session(access_key, secret_key, region_name=region)
+        self._session = _session(access_key, secret_key, region)
         self._config = AioConfig(
             signature_version="s3v4",
             s3={"addressing_style": "path"},
@@ -350,6 +351,12 @@ def _listed(entry: Any) -> ObjectInfo:
         etag=entry["ETag"].strip('"'),
         modified=entry["LastModified"].astimezone(UTC),
     )
+
+
+@cache
+def _session(access_key: str, secret_key: str, region: str) -> aioboto3.Session:
+    # It reads all that is known of S3, which takes longer than most of what is asked of a store.
+    return aioboto3.Session(access_key, secret_key, region_name=region)
 
 
 def _info(key: str, answer: Any) -> ObjectInfo:

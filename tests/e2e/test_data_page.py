@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from streams.domain.compare import changed_crashes
 from streams.domain.merge import empty_month
@@ -19,7 +19,8 @@ from streams.storage.gold.gold import Gold
 from streams.storage.gold.server import create_app
 from streams.storage.objects import S3Objects
 from streams.storage.silver import Head, Silver
-from tests.e2e.browser import Visit, needs_chromium, visit
+from tests.e2e.browser import Visit, needs_chromium
+from tests.e2e.window import Window
 from tests.embedded_s3 import shared_objects, shared_store
 from tests.gold_rows import crash, silver
 from tests.integration.webapp.serving import TOKEN, Outbox, nowhere, serve_web
@@ -74,10 +75,8 @@ async def width(visited: Visit) -> int:
     return int(await visited.page.evaluate("document.documentElement.scrollWidth"))
 
 
-async def test_a_page_is_found_looked_into_and_its_folder_deleted(
-    browser: Browser, url: str, objects: S3Objects
-) -> None:
-    async with visit(browser, f"{url}/data") as visited:
+async def test_a_page_is_found_looked_into_and_its_folder_deleted(window: Window, url: str, objects: S3Objects) -> None:
+    async with window.visit(f"{url}/data") as visited:
         page = visited.page
         await page.get_by_role("link", name="crashes/").click()
         await page.get_by_role("link", name="2024-01-01_2024-02-01/").click()
@@ -115,8 +114,8 @@ async def test_a_page_is_found_looked_into_and_its_folder_deleted(
         assert visited.complaints == []
 
 
-async def test_two_versions_of_a_month_are_compared(browser: Browser, url: str) -> None:
-    async with visit(browser, f"{url}/data?tab=silver", width=390, height=844) as visited:
+async def test_two_versions_of_a_month_are_compared(window: Window, url: str) -> None:
+    async with window.visit(f"{url}/data?tab=silver", width=390, height=844) as visited:
         page = visited.page
         await page.get_by_role("link", name="2024-01").click()
         await expect(page.locator("#data-versions tbody tr")).to_have_count(2)
@@ -128,8 +127,8 @@ async def test_two_versions_of_a_month_are_compared(browser: Browser, url: str) 
         assert visited.complaints == []
 
 
-async def test_gold_is_rebuilt_and_wiped(browser: Browser, url: str) -> None:
-    async with visit(browser, f"{url}/data?tab=gold&table=vehicles", width=390, height=844) as visited:
+async def test_gold_is_rebuilt_and_wiped(window: Window, url: str) -> None:
+    async with window.visit(f"{url}/data?tab=gold&table=vehicles", width=390, height=844) as visited:
         page = visited.page
         await sign_in(visited, url)
         await expect(page.locator("#data-peek")).to_contain_text("There is no row in vehicles")

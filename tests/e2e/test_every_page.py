@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
-from tests.e2e.browser import needs_chromium, visit
+from tests.e2e.browser import needs_chromium
 from tests.e2e.running import Running
+from tests.e2e.window import Window
 from webapp.pages.book import PAGES
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -41,9 +42,9 @@ def names(service: Running) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def signed_in(service: Running, browser: Browser, path: str) -> AsyncIterator[Page]:
+async def signed_in(service: Running, window: Window, path: str) -> AsyncIterator[Page]:
     """A page of somebody who may change things; in the end, nothing has gone wrong on it."""
-    async with visit(browser, f"{address(service)}/login?next={path}") as visited:
+    async with window.visit(f"{address(service)}/login?next={path}") as visited:
         await visited.page.get_by_label("API token").fill(TOKEN)
         await visited.page.get_by_role("button", name="Sign in").click()
         await expect(visited.page.locator("#who")).to_have_text("Signed in")
@@ -76,11 +77,11 @@ async def until(service: Running, sql: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_page_is_whole_at_every_width(
-    service: Running, names: dict[str, str], browser: Browser, path: str
+    service: Running, names: dict[str, str], window: Window, path: str
 ) -> None:
     for name, value in names.items():
         path = path.replace(f"<{name}>", value)
-    async with visit(browser, f"{address(service)}{path}") as visited:
+    async with window.visit(f"{address(service)}{path}") as visited:
         page = visited.page
         await settle(page)
         assert await page.locator("main h1").count() == 1
@@ -99,9 +100,9 @@ async def test_a_page_is_whole_at_every_width(
 
 
 async def test_a_wrong_token_is_told_and_the_right_one_lasts_until_one_signs_out(
-    service: Running, browser: Browser
+    service: Running, window: Window
 ) -> None:
-    async with visit(browser, f"{address(service)}/login") as visited:
+    async with window.visit(f"{address(service)}/login") as visited:
         page = visited.page
         await page.get_by_label("API token").fill("not the token")
         await page.get_by_role("button", name="Sign in").click()
@@ -114,9 +115,9 @@ async def test_a_wrong_token_is_told_and_the_right_one_lasts_until_one_signs_out
         await expect(page.locator("#who")).to_have_text("Sign in")
 
 
-async def test_a_backfill_is_sent_and_watched_to_its_last_row(service: Running, browser: Browser) -> None:
+async def test_a_backfill_is_sent_and_watched_to_its_last_row(service: Running, window: Window) -> None:
     row = await ask(service, "select max(crash_date)::date::varchar as day from crashes")
-    async with signed_in(service, browser, f"/fetch?mode=backfill&start={row['day'][:8]}01&end={row['day']}") as page:
+    async with signed_in(service, window, f"/fetch?mode=backfill&start={row['day'][:8]}01&end={row['day']}") as page:
         await page.goto(f"{address(service)}/fetch?mode=backfill&start={row['day'][:8]}01&end={row['day']}")
         await page.get_by_label("Request id").fill("from-the-page")
         await expect(page.locator("#fetch-preview")).to_contain_text('"request_id": "from-the-page"')
@@ -128,8 +129,8 @@ async def test_a_backfill_is_sent_and_watched_to_its_last_row(service: Running, 
     assert run == {"status": "complete", "whole": True}
 
 
-async def test_a_question_in_sql_is_answered_drawn_and_downloaded(service: Running, browser: Browser) -> None:
-    async with visit(browser, f"{address(service)}/sql") as visited:
+async def test_a_question_in_sql_is_answered_drawn_and_downloaded(service: Running, window: Window) -> None:
+    async with window.visit(f"{address(service)}/sql") as visited:
         page = visited.page
         await expect(page.locator("#sql-rows tbody tr")).to_have_count(24)
         await page.get_by_label("Question", exact=True).fill("select count(*) as n, 'x' as what from crashes")
@@ -154,8 +155,8 @@ async def test_a_question_in_sql_is_answered_drawn_and_downloaded(service: Runni
         await expect(page.get_by_label("Question", exact=True)).to_have_value("delete from crashes")
 
 
-async def test_a_model_is_trained_and_comes_to_serve(service: Running, browser: Browser) -> None:
-    async with signed_in(service, browser, "/train") as page:
+async def test_a_model_is_trained_and_comes_to_serve(service: Running, window: Window) -> None:
+    async with signed_in(service, window, "/train") as page:
         await page.goto(f"{address(service)}/train?tier=pre-crash&algorithm=logistic&promote=never")
         await page.get_by_role("button", name="Train", exact=True).click()
         await expect(page.locator("#train-job")).to_contain_text("It does not serve", timeout=120_000)
@@ -168,8 +169,8 @@ async def test_a_model_is_trained_and_comes_to_serve(service: Running, browser: 
     await until(service, "select count(*) > 0 from scores where model_version like 'injury-pre-crash-logistic%'")
 
 
-async def test_a_schedule_is_made_paused_and_deleted(service: Running, browser: Browser) -> None:
-    async with signed_in(service, browser, "/schedules") as page:
+async def test_a_schedule_is_made_paused_and_deleted(service: Running, window: Window) -> None:
+    async with signed_in(service, window, "/schedules") as page:
         await page.get_by_label("Name (optional)").fill("nightly")
         await page.get_by_role("button", name="Create").click()
         await page.get_by_role("button", name="Pause nightly").click()
@@ -181,8 +182,8 @@ async def test_a_schedule_is_made_paused_and_deleted(service: Running, browser: 
         await until(service, "select count(*) = 0 from schedules")
 
 
-async def test_a_folder_is_deleted_by_its_name_and_a_report_is_downloaded(service: Running, browser: Browser) -> None:
-    async with signed_in(service, browser, "/data") as page:
+async def test_a_folder_is_deleted_by_its_name_and_a_report_is_downloaded(service: Running, window: Window) -> None:
+    async with signed_in(service, window, "/data") as page:
         await page.get_by_role("link", name="people/").click()
         await page.get_by_role("button", name="Delete this folder").click()
         await page.get_by_label(re.compile("To go on, type")).fill("bronze/people")

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from streams.storage.gold.gold import Gold
 from tests.city_gold import city_changes
-from tests.e2e.browser import needs_chromium, visit
+from tests.e2e.browser import needs_chromium
+from tests.e2e.window import Window
 from tests.integration.webapp.serving import Outbox, nowhere, serve_gold, serve_web
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
@@ -40,8 +41,8 @@ def card(page: Page, title: str) -> Locator:
     return page.locator(".explore-card", has=page.get_by_role("heading", name=title, exact=True))
 
 
-async def test_a_click_in_one_figure_filters_the_others(browser: Browser, url: str) -> None:
-    async with visit(browser, url) as visited:
+async def test_a_click_in_one_figure_filters_the_others(window: Window, url: str) -> None:
+    async with window.visit(url) as visited:
         page = visited.page
         await expect(page.locator("#explore-totals")).to_contain_text("2,000 crashes")
         await page.get_by_text("Conditions", exact=True).click()
@@ -66,7 +67,7 @@ async def test_a_click_in_one_figure_filters_the_others(browser: Browser, url: s
 
         assert visited.complaints == []
 
-    async with visit(browser, page.url) as visited:
+    async with window.visit(page.url) as visited:
         page = visited.page
         chip = page.get_by_role("button", name="Lighting: Daylight")
         await expect(chip).to_be_visible()
@@ -84,9 +85,9 @@ async def test_a_click_in_one_figure_filters_the_others(browser: Browser, url: s
         assert visited.complaints == []
 
 
-async def test_where_nothing_meets_the_filters_the_page_says_which_one_to_take_away(browser: Browser, url: str) -> None:
+async def test_where_nothing_meets_the_filters_the_page_says_which_one_to_take_away(window: Window, url: str) -> None:
     query = "view=Who%2C+where&lighting_condition=NO+SUCH&hour_from=9&hour_to=8&severity=bad"
-    async with visit(browser, f"{url}?{query}", width=390, height=844) as visited:
+    async with window.visit(f"{url}?{query}", width=390, height=844) as visited:
         page = visited.page
         totals = page.locator("#explore-totals")
         await expect(totals).to_contain_text("No crash meets all of these filters")

@@ -9,13 +9,14 @@ from datetime import date, datetime, timedelta
 import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from agents.trace import list_schedules
 from streams.local.portal import Tables, create_app
 from streams.records import BackfillRequest, DeadLetter, Fetched, Merged, Planned, PollRequest, RunEvent, ScheduleChange
 from streams.storage.gold.gold import Gold
-from tests.e2e.browser import Visit, chromium, needs_chromium, visit
+from tests.e2e.browser import Visit, chromium, needs_chromium
+from tests.e2e.window import Window
 from tests.integration.webapp.sample import FAILED, write_sample
 from tests.integration.webapp.serving import TOKEN, Outbox, nowhere, serve_gold, serve_web
 
@@ -33,7 +34,7 @@ class Service:
     url: str
     gold: Gold
     outbox: Outbox
-    browser: Browser
+    window: Window
     republished: list[tuple[str, bytes | None, bytes | None]]
 
 
@@ -59,8 +60,9 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
             republish,
         ) as url,
         chromium() as browser,
+        Window(browser) as window,
     ):
-        yield Service(url, gold.gold, outbox, browser, republished)
+        yield Service(url, gold.gold, outbox, window, republished)
     tables.close()
 
 
@@ -85,7 +87,7 @@ def complaints(visited: Visit) -> list[str]:
 async def test_a_backfill_is_previewed_sent_and_followed_to_its_last_row(service: Service) -> None:
     service.outbox.records.clear()
     address = f"{service.url}/fetch?mode=backfill&start=2025-11-03&end=2025-11-21&datasets=crashes"
-    async with visit(service.browser, address) as visited:
+    async with service.window.visit(address) as visited:
         page = visited.page
         await expect(page.get_by_role("main")).to_contain_text("needs you to be signed in")
         await sign_in(page)
@@ -151,7 +153,7 @@ def fetched() -> list[RunEvent]:
 
 async def test_a_poll_is_a_run_a_table_and_the_choices_stand_in_the_address(service: Service) -> None:
     service.outbox.records.clear()
-    async with visit(service.browser, f"{service.url}/fetch?start=soon&datasets=boats&mode=x") as visited:
+    async with service.window.visit(f"{service.url}/fetch?start=soon&datasets=boats&mode=x") as visited:
         page = visited.page
         await expect(page.get_by_label("crashes", exact=True).first).to_be_checked()
         await sign_in(page)
@@ -182,7 +184,7 @@ async def test_what_failed_in_a_run_is_told_on_its_page_and_replayed(service: Se
         value=b'{"dataset": "people"}',
     )
     await asyncio.to_thread(service.gold.bury, [letter])
-    async with visit(service.browser, f"{service.url}/runs/{FAILED}") as visited:
+    async with service.window.visit(f"{service.url}/runs/{FAILED}") as visited:
         page = visited.page
         await expect(page.locator("#run-state")).to_contain_text("failed")
         await expect(page.locator("#run-failures")).to_contain_text("1 failure")
@@ -212,7 +214,7 @@ async def test_a_schedule_is_previewed_created_paused_and_deleted(service: Servi
         await list_schedules([change], service.gold)
         return change
 
-    async with visit(service.browser, f"{service.url}/schedules") as visited:
+    async with service.window.visit(f"{service.url}/schedules") as visited:
         page = visited.page
         await expect(page.locator("#schedules-list")).to_contain_text("Nothing happens by itself yet")
         await sign_in(page)

@@ -15,6 +15,7 @@ from streams.storage.forecasts import Forecasts
 from streams.storage.gold.client import GoldClient
 from streams.topics import Topic
 from tests.e2e.browser import needs_chromium, visit
+from tests.e2e.window import Window
 from tests.embedded_s3 import shared_objects
 from tests.integration.test_forecast import fill
 from tests.integration.webapp.serving import Outbox, nowhere, serve_gold, serve_web
@@ -44,8 +45,8 @@ async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
         yield served
 
 
-async def test_a_forecast_is_shown_for_the_city_and_for_a_beat(browser: Browser, url: str) -> None:
-    async with visit(browser, f"{url}/forecast") as visited:
+async def test_a_forecast_is_shown_for_the_city_and_for_a_beat(window: Window, url: str) -> None:
+    async with window.visit(f"{url}/forecast") as visited:
         page = visited.page
         await expect(page.get_by_role("img", name=re.compile("Line chart of the whole city"))).to_be_visible()
         ahead = (await (await page.request.get(f"{url}/api/forecast?measure=crashes")).json())["rows"]
@@ -67,7 +68,7 @@ async def test_a_forecast_is_shown_for_the_city_and_for_a_beat(browser: Browser,
         assert len(text.splitlines()) == 15
         assert visited.complaints == []
         address = page.url
-    async with visit(browser, address, width=390, height=844) as visited:
+    async with window.visit(address, width=390, height=844) as visited:
         await expect(visited.page.get_by_role("img", name=re.compile("beat 105: crashes with"))).to_be_visible()
         assert await visited.page.evaluate("document.documentElement.scrollWidth") == 390
         assert visited.complaints == []

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from streams.records import DATASETS, Planned, RunEvent
 from tests.e2e.browser import needs_chromium, visit
+from tests.e2e.window import Window
 from tests.integration.webapp.sample import NOW, RUNNING, write_sample
 from tests.integration.webapp.serving import Outbox, nowhere, serve_gold, serve_web
 
@@ -70,8 +71,8 @@ async def test_home_shows_the_data_at_every_width(browser: Browser, url: str, wi
         assert visited.complaints == []
 
 
-async def test_figures_are_there_for_whoever_does_not_see_the_chart(browser: Browser, url: str) -> None:
-    async with visit(browser, url) as visited:
+async def test_figures_are_there_for_whoever_does_not_see_the_chart(window: Window, url: str) -> None:
+    async with window.visit(url) as visited:
         await filled_in(visited.page)
         chart = visited.page.get_by_role("img", name=re.compile("Bar chart: .* crashes from Oct 9 to Nov 22"))
         await expect(chart).to_be_visible()
@@ -81,8 +82,8 @@ async def test_figures_are_there_for_whoever_does_not_see_the_chart(browser: Bro
         assert 0 < int(await bar.get_attribute("aria-valuenow") or 0) < 100
 
 
-async def test_the_page_can_be_used_from_the_keyboard(browser: Browser, url: str) -> None:
-    async with visit(browser, url) as visited:
+async def test_the_page_can_be_used_from_the_keyboard(window: Window, url: str) -> None:
+    async with window.visit(url) as visited:
         page = visited.page
         await filled_in(page)
         await page.keyboard.press("Tab")
@@ -129,8 +130,8 @@ async def test_while_gold_is_away_the_page_keeps_what_it_shows(browser: Browser,
 
 
 @pytest.mark.parametrize("width", [DESK, PHONE])
-async def test_the_api_page_needs_no_network(browser: Browser, url: str, width: int) -> None:
-    async with visit(browser, f"{url}/docs", width=width, height=844) as visited:
+async def test_the_api_page_needs_no_network(window: Window, url: str, width: int) -> None:
+    async with window.visit(f"{url}/docs", width=width, height=844) as visited:
         await expect(visited.page.get_by_text("/api/fetch/publish").first).to_be_visible()
         description = await (await visited.page.request.get(f"{url}/openapi.json")).json()
         await expect(visited.page.locator(".route")).to_have_count(

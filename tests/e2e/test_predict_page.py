@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
-from tests.e2e.browser import chromium, needs_chromium, visit
-from tests.integration.webapp.trained import City, Served, made_city, serve_city
+from tests.e2e.browser import chromium, needs_chromium
+from tests.e2e.window import Window
+from tests.integration.webapp.trained import City, Served, serve_city, trained_city
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 expect.set_options(timeout=30_000)
@@ -22,9 +23,9 @@ CSV = b"crash_record_id,crash_date,posted_speed_limit,colour,lane_cnt\nx,2025-06
 
 @dataclass
 class Open:
-    """A browser before the served city."""
+    """A window before the served city."""
 
-    browser: Browser
+    window: Window
     served: Served
 
     @property
@@ -35,17 +36,21 @@ class Open:
 
 @pytest.fixture(scope="module")
 def city(tmp_path_factory: pytest.TempPathFactory) -> City:
-    return asyncio.run(made_city(tmp_path_factory.mktemp("city")))
+    return trained_city(tmp_path_factory)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def opened(city: City, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Open]:
-    async with serve_city(city, tmp_path_factory.mktemp("served"), trained=True) as served, chromium() as browser:
-        yield Open(browser, served)
+    async with (
+        serve_city(city, tmp_path_factory.mktemp("served"), trained=True) as served,
+        chromium() as browser,
+        Window(browser) as window,
+    ):
+        yield Open(window, served)
 
 
 async def test_a_crash_is_filled_in_changed_explained_and_compared(opened: Open) -> None:
-    async with visit(opened.browser, opened.url) as visited:
+    async with opened.window.visit(opened.url) as visited:
         page = visited.page
         figure = page.locator("#predict-probability-injury")
         await expect(figure).to_have_text(re.compile(r"\d %"))
@@ -75,7 +80,7 @@ async def test_a_crash_is_filled_in_changed_explained_and_compared(opened: Open)
         await expect(figure).to_have_text(changed)
         assert visited.complaints == []
         address = page.url
-    async with visit(opened.browser, address, width=390, height=844) as visited:
+    async with opened.window.visit(address, width=390, height=844) as visited:
         await expect(visited.page.locator("#predict-probability-injury")).to_have_text(changed)
         await expect(visited.page.locator(".predict-diff")).to_contain_text("Pedestrian")
         assert await visited.page.evaluate("document.documentElement.scrollWidth") == 390
@@ -83,7 +88,7 @@ async def test_a_crash_is_filled_in_changed_explained_and_compared(opened: Open)
 
 
 async def test_a_file_goes_in_and_comes_out_with_probabilities(opened: Open) -> None:
-    async with visit(opened.browser, f"{opened.url}?way=file") as visited:
+    async with opened.window.visit(f"{opened.url}?way=file") as visited:
         page = visited.page
         chosen = page.locator("#predict-file input")
         large = {"name": "large.csv", "mimeType": "text/csv", "buffer": b"x" * 8_000_001}
@@ -113,7 +118,7 @@ async def test_a_file_goes_in_and_comes_out_with_probabilities(opened: Open) -> 
 
 async def test_an_address_says_which_days_are_predicted(opened: Open) -> None:
     asked = f"{opened.url}?way=span&start=2025-01-01&through=2025-01-31&target=injury"
-    async with visit(opened.browser, asked, width=390, height=844) as visited:
+    async with opened.window.visit(asked, width=390, height=844) as visited:
         page = visited.page
         link = page.locator("#predict-span-csv")
         await expect(link).to_have_text(re.compile(r"Download all [\d,]+ as CSV"))

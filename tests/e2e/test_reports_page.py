@@ -9,11 +9,12 @@ from datetime import UTC, date, datetime
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from streams.records import Audited, AuditRequest, DeadLetter, Planned, RunEvent
 from streams.storage.gold.gold import Gold
-from tests.e2e.browser import Visit, chromium, needs_chromium, visit
+from tests.e2e.browser import Visit, chromium, needs_chromium
+from tests.e2e.window import Window
 from tests.integration.webapp.report_gold import AUDIT, RUNS, crashes, write_reported
 from tests.integration.webapp.serving import TOKEN, Outbox, nowhere, serve_gold, serve_web
 
@@ -36,12 +37,12 @@ expect.set_options(timeout=30_000)
 
 @dataclass
 class Service:
-    """The app, its Gold, what it publishes, and a browser."""
+    """The app, its Gold, what it publishes, and a window."""
 
     url: str
     gold: Gold
     outbox: Outbox
-    browser: Browser
+    window: Window
     replayed: list[tuple[str, bytes | None, bytes | None]] = field(default_factory=list)
 
 
@@ -58,9 +59,10 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
         serve_gold(folder / "gold.duckdb") as gold,
         serve_web(nowhere(folder, gold_port=gold.port), outbox, republish) as url,
         chromium() as browser,
+        Window(browser) as window,
     ):
         await asyncio.to_thread(gold.gold.bury, [LETTER])
-        yield Service(url, gold.gold, outbox, browser, replayed)
+        yield Service(url, gold.gold, outbox, window, replayed)
 
 
 async def whole(visited: Visit) -> None:
@@ -81,7 +83,7 @@ async def sign_in(page: Page) -> None:
 
 
 async def test_the_summary_shows_a_period_and_hands_it_out_as_pdf(service: Service) -> None:
-    async with visit(service.browser, f"{service.url}/reports?from=2025-10-01&to=2025-10-31") as visited:
+    async with service.window.visit(f"{service.url}/reports?from=2025-10-01&to=2025-10-31") as visited:
         page = visited.page
         october = [crash for crash in crashes() if f"{crash['crash_date']:%Y-%m}" == "2025-10"]
         await expect(page.locator("#reports-total-crashes")).to_have_text(f"{len(october)}")
@@ -99,7 +101,7 @@ async def test_the_summary_shows_a_period_and_hands_it_out_as_pdf(service: Servi
 
 
 async def test_runs_are_filtered_and_the_address_keeps_it(service: Service) -> None:
-    async with visit(service.browser, f"{service.url}/reports?tab=runs") as visited:
+    async with service.window.visit(f"{service.url}/reports?tab=runs") as visited:
         page = visited.page
         rows = page.get_by_role("region", name="Runs, newest first").locator("tbody tr")
         await expect(rows).to_have_count(3)
@@ -118,7 +120,7 @@ async def test_runs_are_filtered_and_the_address_keeps_it(service: Service) -> N
 
 
 async def test_an_audit_is_asked_for_and_followed_to_its_verdict(service: Service) -> None:
-    async with visit(service.browser, f"{service.url}/reports?tab=audits") as visited:
+    async with service.window.visit(f"{service.url}/reports?tab=audits") as visited:
         page = visited.page
         grid = page.get_by_role("region", name="Verdicts by month and table")
         await expect(grid).to_contain_text("≠ 3 missing")
@@ -143,7 +145,7 @@ async def test_an_audit_is_asked_for_and_followed_to_its_verdict(service: Servic
 
 
 async def test_quality_lineage_and_dead_letters_are_shown_and_a_letter_is_replayed(service: Service) -> None:
-    async with visit(service.browser, f"{service.url}/reports?tab=quality&from=2025-10-01&to=2025-11-22") as visited:
+    async with service.window.visit(f"{service.url}/reports?tab=quality&from=2025-10-01&to=2025-11-22") as visited:
         page = visited.page
         months = page.get_by_role("region", name="Share filled of each column of crashes, by month")
         await expect(months.get_by_role("row", name=re.compile("^crash_date 100 100"))).to_be_visible()

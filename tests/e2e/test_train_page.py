@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from models.features import chosen
 from streams.records import Promotion, TrainEvent, TrainRequest
 from streams.topics import MODEL_CHANGES, TRAIN_REQUESTS
-from tests.e2e.browser import Visit, chromium, needs_chromium, visit
+from tests.e2e.browser import Visit, chromium, needs_chromium
+from tests.e2e.window import Window
 from tests.integration.webapp.serving import TOKEN
-from tests.integration.webapp.trained import Served, made_city, serve_city
+from tests.integration.webapp.trained import City, Served, serve_city, trained_city
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 PHONE = 390
@@ -27,18 +28,25 @@ expect.set_options(timeout=60_000)
 
 @dataclass
 class Service:
-    """The app over the city, and a browser."""
+    """The app over the city, and a window."""
 
     served: Served
-    browser: Browser
+    window: Window
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> City:
+    return trained_city(tmp_path_factory)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
-    folder = tmp_path_factory.mktemp("train")
-    city = await made_city(folder)
-    async with serve_city(city, folder, trained=True) as served, chromium() as browser:
-        yield Service(served, browser)
+async def service(city: City, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    async with (
+        serve_city(city, tmp_path_factory.mktemp("train"), trained=True) as served,
+        chromium() as browser,
+        Window(browser) as window,
+    ):
+        yield Service(served, window)
 
 
 async def sign_in(page: Page) -> None:
@@ -73,7 +81,7 @@ async def test_a_training_is_asked_for_watched_over_a_reload_and_judged(service:
     served = service.served
     served.outbox.records.clear()
     address = f"{served.url}/train?tier=at-scene&hyper=num_leaves:31&maturity=soon&nonsense=1"
-    async with visit(service.browser, address) as visited:
+    async with service.window.visit(address) as visited:
         page = visited.page
         page.set_default_timeout(60_000)
         # What the address says is chosen, and what it says wrongly is as if it did not.
@@ -146,7 +154,7 @@ async def test_a_training_is_asked_for_watched_over_a_reload_and_judged(service:
 async def test_two_models_stand_side_by_side_and_the_other_comes_to_serve(service: Service) -> None:
     served = service.served
     served.outbox.records.clear()
-    async with visit(service.browser, f"{served.url}/login?next=/train") as visited:
+    async with service.window.visit(f"{served.url}/login?next=/train") as visited:
         page = visited.page
         page.set_default_timeout(60_000)
         await page.get_by_label("API token").fill(TOKEN)
@@ -187,7 +195,7 @@ async def test_two_models_stand_side_by_side_and_the_other_comes_to_serve(servic
 
 async def test_the_page_of_a_model_tells_all_about_it(service: Service) -> None:
     served = service.served
-    async with visit(service.browser, f"{served.url}/models/{served.report.version}") as visited:
+    async with service.window.visit(f"{served.url}/models/{served.report.version}") as visited:
         page = visited.page
         page.set_default_timeout(60_000)
         await expect(page.locator("#model-facts")).to_have_text(re.compile("Serves● yes.*by (api|training report)"))
@@ -198,6 +206,6 @@ async def test_the_page_of_a_model_tells_all_about_it(service: Service) -> None:
         await expect(page.locator("#model-drift")).to_contain_text("Not measured yet")
         await expect(page.locator("#model-quality")).to_contain_text("30 days old")
         await whole(visited)
-    async with visit(service.browser, f"{served.url}/models/never") as visited:
+    async with service.window.visit(f"{served.url}/models/never") as visited:
         await expect(visited.page.locator("#model-facts")).to_contain_text("there is no model never")
         assert visited.complaints == []

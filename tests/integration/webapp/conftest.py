@@ -1,6 +1,5 @@
 """A Gold filled once, served with the web app to every test of this folder."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from tests.integration.webapp.sample import write_sample
 from tests.integration.webapp.serving import Outbox, nowhere, serve_gold, serve_web
-from tests.integration.webapp.trained import City, Served, made_city, serve_city
+from tests.integration.webapp.trained import City, Served, serve_city, trained_city
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +36,7 @@ async def api(sample: Path, tmp_path: Path, outbox: Outbox) -> AsyncIterator[aio
 
 @pytest.fixture(scope="session")
 def city(tmp_path_factory: pytest.TempPathFactory) -> City:
-    return asyncio.run(made_city(tmp_path_factory.mktemp("city")))
+    return trained_city(tmp_path_factory)
 
 
 @pytest.fixture

@@ -1,22 +1,57 @@
 """Asking for a copy over the API: what reaches the topic, and who may ask."""
 
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from streams.errors import BrokerUnavailable
 from streams.publisher import Publisher, declare_topics
 from streams.records import DATASETS, BackfillRequest, PollRequest
 from streams.topics import BACKFILL_REQUESTS
 from tests.embedded_broker import EmbeddedBroker, consumer
-from tests.integration.webapp.serving import TOKEN, Outbox, nowhere, serve_web
+from tests.integration.webapp.serving import TOKEN, Outbox, nowhere, serve_gold, serve_web
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATH = "/api/fetch/publish"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 JANUARY = {"mode": "backfill", "start": "2024-01-01", "end": "2024-02-01"}
+
+
+@pytest.fixture(scope="module")
+def published() -> Outbox:
+    return Outbox()
+
+
+@pytest.fixture
+def outbox(published: Outbox) -> Iterator[Outbox]:
+    """The app's, empty again for each test."""
+    yield published
+    published.records.clear()
+    published.failure = None
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def app(
+    sample: Path, published: Outbox, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[aiohttp.ClientSession]:
+    async with (
+        serve_gold(sample) as served,
+        serve_web(nowhere(tmp_path_factory.mktemp("api"), gold_port=served.port), published) as url,
+        aiohttp.ClientSession(url) as session,
+    ):
+        yield session
+
+
+@pytest.fixture
+def api(app: aiohttp.ClientSession, outbox: Outbox) -> aiohttp.ClientSession:
+    """One app for all tests here: it keeps nothing between two requests but what `outbox` has."""
+    assert outbox.records == []
+    return app
 
 
 async def post(

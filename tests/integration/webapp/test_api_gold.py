@@ -3,12 +3,30 @@
 import csv
 import io
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pyarrow as pa
 import pytest
+import pytest_asyncio
+
+from tests.integration.webapp.serving import Outbox, nowhere, serve_gold, serve_web
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SUMS = "SELECT count(*) AS crashes, sum(injuries_total) AS injured FROM crashes"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[aiohttp.ClientSession]:
+    """One app for all tests here: they only read."""
+    async with (
+        serve_gold(sample) as served,
+        serve_web(nowhere(tmp_path_factory.mktemp("api"), gold_port=served.port), Outbox()) as url,
+        aiohttp.ClientSession(url) as session,
+    ):
+        yield session
 
 
 async def ask(api: aiohttp.ClientSession, path: str, status: int = 200, **parameters: str) -> dict:

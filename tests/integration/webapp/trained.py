@@ -1,14 +1,19 @@
 """A simulated city in Gold, and two models really trained on it: made once, and given to each test as they were."""
 
 import asyncio
+import fcntl
+import os
+import pickle
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import aiohttp
+import pytest
 
 from agents.train import train
 from models.registry import BUCKET, Meta, Registry
@@ -34,7 +39,23 @@ class City:
     scene: Meta
 
 
-async def made_city(folder: Path) -> City:
+def trained_city(factory: pytest.TempPathFactory) -> City:
+    """The city, with a Gold of one's own: the first process of a run that asks makes it for all of them."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / "city.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = shared / "city.pickle"
+        if not kept.exists():
+            made = asyncio.run(_made(factory.mktemp("city-made")))
+            kept.write_bytes(pickle.dumps(made))
+        city: City = pickle.loads(kept.read_bytes())
+    gold = factory.mktemp("city") / city.gold.name
+    copyfile(city.gold, gold)
+    return replace(city, gold=gold)
+
+
+async def _made(folder: Path) -> City:
     """Fill a Gold under ``folder``, and train on it."""
     path = folder / "gold.duckdb"
     gold = Gold.open(path)
