@@ -81,7 +81,8 @@ new MutationObserver(() => { window.changed = performance.now(); })
 """
 TOOK = """() => {
     const answers = performance.getEntriesByType("resource")
-        .filter(each => each.name.includes("_dash-update-component") && each.startTime >= window.clicked);
+        .filter(each => each.name.includes("_dash-update-component") && each.startTime >= window.clicked)
+        .filter(each => each.decodedBodySize > 40);  // a shorter one leaves all as it is
     return [Math.max(0, ...answers.map(each => each.responseEnd - window.clicked)), window.changed - window.clicked];
 }"""
 READ = (

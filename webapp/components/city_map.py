@@ -88,6 +88,7 @@ def city_map(
     plot.add(
         "scatter", x=[here[0]], y=[here[1]], mode="markers", marker={"symbol": "star", "size": 18}, hoverinfo="skip"
     )
+    # Middles that a pointer finds. A line that is not seen: thousands of points would take a browser half a second.
     named = list((words or {}).items())
     places = [middle(q, r, size) for (q, r), _ in named]
     plot.add(
@@ -96,8 +97,8 @@ def city_map(
         y=[round(y) for _, y in places],
         customdata=[f"{q},{r}" for (q, r), _ in named],
         text=[text for _, text in named],
-        mode="markers",
-        marker={"opacity": 0, "size": 6},
+        mode="lines",
+        opacity=0,
         hovertemplate="%{text}<extra></extra>",
     )
     _dress(plot, still)

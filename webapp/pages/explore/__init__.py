@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -63,7 +64,8 @@ def layout(ask: Ask, view: str | list[str] = FIRST_VIEW, **query: str | list[str
                 className="explore-views",
                 **aria(label="View"),
             ),
-            html.Div(_cards(view), id="explore-cards", className="explore-cards"),
+            dcc.Store(id="explore-shown"),
+            html.Div(_places(view), id="explore-cards", className="explore-cards"),
         ],
         className="explore",
     )
@@ -85,18 +87,37 @@ def callbacks(app: Dash, ask: Ask) -> None:
         Input("explore-before", "n_clicks"),
         Input("explore-year", "n_clicks"),
         State("explore-choice", "data"),
+        State("explore-url", "search"),
         prevent_initial_call=True,
     )
     async def choose(*given: Any) -> list[Any]:
-        before, view = understood(given[-1]), given[len(FIELDS)]
+        *_, query, at = given
+        before, view = understood(query), given[len(FIELDS)]
         choice = await _chosen(ask, before, ctx.triggered_id, ctx.triggered[0]["value"])
         if choice == before:
-            return [no_update, no_update, _search(before, view), *[no_update] * len(FIELDS)]
-        return [choice.query(), chips(choice), _search(choice, view), *in_fields(choice)]
+            address = _search(before, view)
+            return [no_update, no_update, no_update if address == at else address, *[no_update] * len(FIELDS)]
+        # What stays is not sent: each field that is takes the browser a while.
+        fields = [
+            no_update if held == now else now for held, now in zip(given[: len(FIELDS)], in_fields(choice), strict=True)
+        ]
+        return [choice.query(), chips(choice), _search(choice, view), *fields]
 
-    @app.callback(Output("explore-cards", "children"), Input("explore-view", "value"), prevent_initial_call=True)
-    def show(view: str) -> list[Component]:
-        return _cards(view)
+    @app.callback(
+        Output("explore-cards", "children"),
+        Output("explore-shown", "data"),
+        Input("explore-view", "value"),
+        # An input, so that a choice made meanwhile is not missed.
+        Input("explore-choice", "data"),
+        State("explore-shown", "data"),
+    )
+    async def show(view: str, query: dict[str, Any], shown: str | None) -> Any:
+        if view == shown:
+            return no_update, no_update
+        choice = understood(query)
+        cards = VIEWS.get(view, VIEWS[FIRST_VIEW])
+        drawn = await asyncio.gather(*(_drawn(ask, card, choice) for card in cards.values()))
+        return [_card(name, card, each) for (name, card), each in zip(cards.items(), drawn, strict=True)], view
 
     @app.callback(Output("explore-totals", "children"), Input("explore-choice", "data"))
     async def sum_up(query: dict[str, Any]) -> Any:
@@ -131,21 +152,14 @@ def callbacks(app: Dash, ask: Ask) -> None:
         Output({"type": "explore-table", "card": MATCH}, "children"),
         Output({"type": "explore-csv", "card": MATCH}, "href"),
         Input("explore-choice", "data"),
-        # An input, so that a card is drawn once it is there, though the choice has not changed.
-        Input({"type": "explore-plot", "card": MATCH}, "id"),
+        State({"type": "explore-plot", "card": MATCH}, "id"),
         State({"type": "explore-open", "card": MATCH}, "n_clicks"),
+        prevent_initial_call=True,  # a card comes with its plot
     )
     async def draw(query: dict[str, Any], place: dict[str, str], clicks: int | None) -> tuple[Any, Any, Any, str]:
         card, choice = CARDS[place["card"]], understood(query)
-        csv = f"/api/explore/{card.figure}.csv?{_encoded(_asked(card, choice))}"
-        try:
-            rows = await _rows(ask, card.figure, _asked(card, choice))
-        except Refused as refused:
-            return _NOTHING, problem(refused), None, csv
-        if not rows:
-            return _NOTHING, "No crash meets these filters.", None, csv
-        plot, says = await asyncio.to_thread(card.draw, rows, choice)
-        return plot, says, _twin(card, rows) if (clicks or 0) % 2 else None, csv
+        drawn = await _drawn(ask, card, choice)
+        return drawn.plot, drawn.says, _twin(card, drawn.rows) if (clicks or 0) % 2 else None, drawn.csv
 
     @app.callback(
         Output({"type": "explore-table", "card": MATCH}, "children", allow_duplicate=True),
@@ -248,11 +262,45 @@ def _totals(rows: list[dict[str, Any]]) -> Component:
     return html.Div(lines)
 
 
-def _cards(view: str) -> list[Component]:
-    return [_card(name, card) for name, card in VIEWS.get(view, VIEWS[FIRST_VIEW]).items()]
+@dataclass(frozen=True)
+class Drawn:
+    """A card's plot, what is to be seen in it, and the rows that it is of."""
+
+    plot: Plot
+    says: Any
+    csv: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
 
 
-def _card(name: str, card: Card) -> Component:
+async def _drawn(ask: Ask, card: Card, choice: Choice) -> Drawn:
+    csv = f"/api/explore/{card.figure}.csv?{_encoded(_asked(card, choice))}"
+    try:
+        rows = await _rows(ask, card.figure, _asked(card, choice))
+    except Refused as refused:
+        return Drawn(_NOTHING, problem(refused), csv)
+    if not rows:
+        return Drawn(_NOTHING, "No crash meets these filters.", csv)
+    plot, says = await asyncio.to_thread(card.draw, rows, choice)
+    return Drawn(plot, says, csv, rows)
+
+
+def _places(view: str) -> list[Component]:
+    """Cards without plots, as high as those that take their place."""
+    return [
+        html.Section(
+            [
+                html.Div([html.H2(card.title)], className="explore-head"),
+                html.P(NOTHING, className="explore-says"),
+                html.Div(style={"height": "320px"}),
+                html.Div(NOTHING, className="explore-foot"),
+            ],
+            className="card explore-card explore-wide" if card.wide else "card explore-card",
+        )
+        for card in VIEWS[view].values()
+    ]
+
+
+def _card(name: str, card: Card, drawn: Drawn) -> Component:
     title = [html.H2(card.title)]
     foot: list[Any] = [
         html.Details(
@@ -264,7 +312,7 @@ def _card(name: str, card: Card) -> Component:
         html.A(
             "CSV",
             id={"type": "explore-csv", "card": name},
-            href=f"/api/explore/{card.figure}.csv",
+            href=drawn.csv,
             className="explore-csv",
         ),
     ]
@@ -274,11 +322,11 @@ def _card(name: str, card: Card) -> Component:
     return html.Section(
         [
             html.Div(title, className="explore-head"),
-            html.P(NOTHING, id={"type": "explore-says", "card": name}, className="explore-says"),
+            html.P(drawn.says, id={"type": "explore-says", "card": name}, className="explore-says"),
             html.Div(
                 dcc.Graph(
                     id={"type": "explore-plot", "card": name},
-                    figure=_NOTHING,
+                    figure=drawn.plot,
                     config={"displayModeBar": False, "responsive": card.width is None},
                     style={"height": "320px", "width": f"{card.width}px" if card.width else None},
                 ),
