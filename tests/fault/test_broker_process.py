@@ -1,5 +1,6 @@
 """The embedded broker as a process: how it starts, refuses to start, and stops."""
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -31,11 +32,16 @@ def refusal(*arguments: str) -> str:
 
 async def test_sigterm_stops_it_cleanly_with_clients_connected(broker: EmbeddedBroker) -> None:
     await create_topic(broker.bootstrap, "t")
-    async with producer(broker.bootstrap) as sender, consumer(broker.bootstrap, "t", group_id="g"):
+    async with producer(broker.bootstrap) as sender, consumer(broker.bootstrap, "t", group_id="g") as reader:
         await sender.send_and_wait("t", b"x")
         assert broker.stop() == 0  # within two seconds
         broker.start()
-    assert [record.value for record in await read(broker.bootstrap, "t")] == [b"x"]
+        # They go on. (A client that is stopped while it waits to connect again raises its own cancellation.)
+        await sender.send_and_wait("t", b"y")
+        async with asyncio.timeout(30):
+            while (await reader.getone()).value != b"y":
+                pass
+    assert [record.value for record in await read(broker.bootstrap, "t")] == [b"x", b"y"]
     assert {event["level"] for event in broker.events()} <= {"info", "warning"}
 
 
