@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 
 from streams.records import DeadLetter, Failed, Fetched, Merged, Planned, RunEvent
+from streams.storage.gold import facets
 from streams.storage.gold.gold import Gold
 
 NEWEST = datetime(2025, 11, 22, 23, 40)
@@ -28,6 +29,7 @@ def write_sample(path: Path, *, seed: int = 7) -> None:
             connection.execute(f"insert into {name} by name select * from frame")
         applied = [["2025-09", 7, _at(0.5)], ["2025-10", 7, _at(2898)]]
         connection.executemany("insert into applied values ($1, $2, $3::timestamptz at time zone 'UTC')", applied)
+        facets.build(connection)
     gold = Gold.open(path)
     gold.note(_runs())
     gold.bury([_letter()])
